@@ -1,0 +1,94 @@
+"""From one payload to the next: the one place for session ids, message order, time limits and FAILED answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from bench.charger.secc import transitions
+from bench.charger.secc.iso2.common import Refusal, Reply
+from bench.charger.secc.session import NO_SESSION, Session
+from bench.v2g import codec, timers
+from bench.v2g.messages import iso2
+
+if TYPE_CHECKING:
+    from bench.charger.model import Charger
+
+log = logging.getLogger(__name__)
+_Code = iso2.responseCode
+
+
+class Hangup(Exception):  # noqa: N818 - an outcome, not an error of the program
+    """The connection is to be closed without an answer; the text says why."""
+
+
+def time_limit_s(name: str) -> float:
+    """How long the handler of a request may take: the SECC's performance time, never under 0.5 s.
+
+    The limit is a net under the handlers, which bound their own waits; 25 ms for CurrentDemand is not a net.
+    """
+    return max(0.5, timers.performance("iso2", name).value)
+
+
+async def answer(payload: bytes, session: Session, charger: Charger) -> bytes | None:
+    """Answer one V2G message: the payload of the response, or None to send nothing.
+
+    Raises Hangup for bytes that are no ISO 15118-2 request.
+    """
+    try:
+        message = charger.policy.decode(payload)
+    except codec.CodecError as error:
+        reply = charger.policy.undecodable(session, charger, error)
+        if reply is None:
+            raise Hangup(f"not an ISO 15118-2 message: {error}") from error
+        return reply
+    request = message.Body.BodyElement
+    name = type(request).__name__
+    if request is None or name not in charger.handlers:
+        raise Hangup(f"{name} is no request")
+    session.payload = payload
+    session.signature = message.Header.Signature
+    outcome = await _handle(name, request, message.Header.SessionID, session, charger)
+    final = await charger.policy.before_answer(name, outcome, session, charger)
+    if final is None:
+        return None
+    if final.raw is not None:
+        return final.raw
+    header = iso2.MessageHeader(SessionID=charger.policy.header_id(session), Signature=final.signature)
+    return charger.policy.encode(iso2.V2G_Message(Header=header, Body=iso2.Body(BodyElement=final.body)))
+
+
+async def _handle(
+    name: str, request: iso2.BodyElement, header_id: bytes, session: Session, charger: Charger
+) -> Reply:
+    code = charger.policy.check_session_id(name, header_id, session) or charger.policy.check_order(
+        name, request, session
+    )
+    if code is not None:
+        return _refuse(name, code, f"{name} in the wrong place", session, charger)
+    if name == "SessionSetupReq":
+        # The handler sees the id that the EV asks for and replaces it.
+        session.id = header_id if len(header_id) == len(NO_SESSION) else NO_SESSION
+    try:
+        async with asyncio.timeout(time_limit_s(name)):
+            outcome = await charger.handlers[name](request, session, charger)
+    except Refusal as refusal:
+        return _refuse(name, refusal.code, str(refusal), session, charger)
+    except TimeoutError:
+        return _refuse(name, _Code.FAILED, f"{name} took too long", session, charger)
+    reply = outcome if isinstance(outcome, Reply) else Reply(outcome)
+    given = getattr(reply.body, "ResponseCode", _Code.OK)
+    if given.value.startswith("FAILED"):
+        charger.session_failed(session, given.value)
+        session.expected = transitions.AFTER_FAILURE
+    else:
+        session.expected = transitions.after(name, request, reply.body, session)
+    return reply
+
+
+def _refuse(name: str, code: _Code, why: str, session: Session, charger: Charger) -> Reply:
+    log.info("%s -> %s: %s", name, code.value, why)
+    charger.session_failed(session, why)
+    session.expected = transitions.AFTER_FAILURE
+    return Reply(charger.policy.failed(name, code, session, charger))

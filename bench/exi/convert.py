@@ -1,0 +1,342 @@
+"""Between typed messages and Nodes, and the checks of a message against its schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.exi import grammar as g
+from bench.exi.declare import Child, Named, Record, RecordMeta, Sequence, Spec, deviant
+from bench.exi.errors import CodecError, ValidationError
+from bench.exi.node import Node
+from bench.exi.values import Integer, Simple
+
+
+class Converter:
+    """Conversions of one message set."""
+
+    def __init__(self, grammars: g.Grammars) -> None:
+        self.grammars = grammars
+        self._tables: dict[Any, tuple[dict[g.QName, Spec], dict[g.QName, Any]]] = {}
+        self._roots: dict[Any, g.QName | None] = {}
+
+    # Roots
+
+    def bare_root(self, cls: Any) -> g.QName | None:
+        """The element that a bare instance of a class stands for; None when there are several."""
+        if cls not in self._roots:
+            found: g.QName | None = None
+            if cls._element and self.grammars.globals.get((cls._ns, cls.__name__)) is not None:
+                found = (cls._ns, cls.__name__)
+            else:
+                names = [d for d in self.grammars.fragment if d.type is cls]
+                names += [
+                    d
+                    for d in self.grammars.fragment
+                    if d.type is g.RELAXED and any(c.type is cls for c in self.grammars.candidates((d.uri, d.name)))
+                ]
+                preferred = [d for d in names if d.name == cls._default_element] or names
+                if len(preferred) == 1:
+                    found = (preferred[0].uri, preferred[0].name)
+            self._roots[cls] = found
+        return self._roots[cls]
+
+    def root_name(self, message: Any) -> g.QName:
+        """The root element of a message. Raises CodecError when it does not follow from the message."""
+        if isinstance(message, Node):
+            return message.uri, message.name
+        if isinstance(message, Named):
+            if message.uri:
+                return message.uri, message.name
+            names = [d for d in self.grammars.fragment if d.name == message.name]
+            if len(names) != 1:
+                raise CodecError(f"{message.name}: {'give the namespace' if names else 'no such element'}")
+            return names[0].uri, names[0].name
+        if not isinstance(message, Record):
+            raise CodecError(f"{type(message).__name__} is not a message")
+        kind: Any = type(message)
+        found = self.bare_root(kind._plain)
+        if found is None:
+            names = [d for d in self.grammars.fragment if d.type is kind._plain]
+            choice = ", ".join(d.name for d in names) or "none"
+            raise CodecError(f"{kind.__name__} is not an element by itself; wrap it in Named (elements: {choice})")
+        return found
+
+    # Message to Node
+
+    def to_node(self, message: Any) -> Node:
+        """The Node of a root message."""
+        uri, name = self.root_name(message)
+        value = message.value if isinstance(message, Named) else message
+        kind = None
+        if not isinstance(value, Record | Node):
+            simple = [d.type for d in self.grammars.candidates((uri, name)) if isinstance(d.type, Simple)]
+            kind = simple[0] if simple else None
+        return self._element(value, uri, name, kind)
+
+    def _element(self, value: Any, uri: str, name: str, kind: Any) -> Node:
+        if isinstance(value, Node):
+            return value
+        if isinstance(value, Named):
+            return self._element(value.value, value.uri or uri, value.name, kind)
+        if isinstance(value, Record):
+            extra = getattr(value, "_node", None)
+            return self._record(value, uri, name) if extra is None else Node(uri, name, extra.attributes, extra.children)
+        text = kind.format(value) if isinstance(kind, Simple) else str(value)
+        return Node(uri, name, {}, [text] if text else [])
+
+    def _record(self, value: Any, uri: str, name: str) -> Node:
+        node = Node(uri, name)
+        for key, spec in value._fields.items():
+            item = getattr(value, key, None)
+            if item is None:
+                continue
+            if spec.kind == "attribute":
+                node.attributes[spec.uri, key] = spec.type.format(item)
+            elif spec.kind == "text":
+                text = spec.type.format(item)
+                if text:
+                    node.children.append(text)
+            elif spec.kind == "content":
+                node.children += [self._content_item(value, c) for c in item]
+            else:
+                # A list in a field for one element, or one value in a field for a list, is a deviation that can be sent.
+                for one in item if isinstance(item, list | tuple) else [item]:
+                    node.children.append(self._element(one, *self._child_name(spec, one), spec.type))
+        return node
+
+    def _child_name(self, spec: Spec, value: Any) -> g.QName:
+        if isinstance(spec.type, RecordMeta) and spec.type._element and spec.type._abstract:
+            kind: Any = type(value)
+            if isinstance(value, Record) and kind._element:
+                return kind._ns, kind.__name__
+        return spec.uri, spec.name
+
+    def _content_item(self, owner: Any, item: Any) -> Node | str:
+        if isinstance(item, str | Node):
+            return item
+        if isinstance(item, Named):
+            uri = item.uri or type(owner)._ns
+            kind = self._table(type(owner)._plain)[1].get((uri, item.name))
+            decl = self.grammars.globals.get((uri, item.name))
+            return self._element(item.value, uri, item.name, kind or (decl.type if decl else None))
+        if isinstance(item, Record):
+            cls: Any = type(item)
+            return self._element(item, cls._ns, cls.__name__, None)
+        raise CodecError(f"{type(owner).__name__}.content cannot hold {type(item).__name__}")
+
+    # Node to message
+
+    def from_node(self, node: Node) -> Any:
+        """The message of a root Node: a Record, or Named where the element's name does not follow from the class."""
+        qname = (node.uri, node.name)
+        declared = self.grammars.candidates(qname)
+        if not declared:
+            return node
+        if qname in self.grammars.globals:
+            declared = [self.grammars.globals[qname]]
+        values = [self._value(node, d.type) for d in declared]
+        value = next((v for v in values if not is_deviant(v)), values[0])
+        if isinstance(value, Record):
+            kind: Any = type(value)
+            return value if self.bare_root(kind._plain) == qname else Named(node.name, value, node.uri)
+        return value if isinstance(value, Node) else Named(node.name, value, node.uri)
+
+    def _value(self, node: Node, kind: Any) -> Any:
+        if isinstance(kind, Simple):
+            if node.attributes or any(isinstance(c, Node) for c in node.children):
+                return node
+            return parse_leniently(kind, node.text)
+        if isinstance(kind, RecordMeta):
+            return self._from_record(node, kind)
+        return node
+
+    def _table(self, cls: Any) -> tuple[dict[g.QName, Spec], dict[g.QName, Any]]:
+        if cls not in self._tables:
+            fields: dict[g.QName, Spec] = {}
+            for spec in cls._fields.values():
+                if spec.kind == "element":
+                    if isinstance(spec.type, RecordMeta) and spec.type._element and spec.type._abstract:
+                        fields.update({(c._ns, c.__name__): spec for c in self.grammars.substitutes(spec.type)})
+                    else:
+                        fields[spec.uri, spec.name] = spec
+            loose = {(cls._ns, c.name): c.type for c in _children(cls._content)}
+            self._tables[cls] = fields, loose
+        return self._tables[cls]
+
+    def _from_record(self, node: Node, cls: Any) -> Any:
+        fields, loose = self._table(cls)
+        values: dict[str, Any] = {}
+        content: list[Any] = []
+        text: str | None = None
+        regular = True
+        specs = {(s.uri, k): s for k, s in cls._fields.items() if s.kind == "attribute"}
+        for qname, raw in node.attributes.items():
+            if qname in specs:
+                values[specs[qname].name] = parse_leniently(specs[qname].type, raw)
+            else:
+                regular = False
+        text_spec = next((s for s in cls._fields.values() if s.kind == "text"), None)
+        has_content = any(s.kind == "content" for s in cls._fields.values())
+        for child in node.children:
+            if isinstance(child, str):
+                if text_spec is not None:
+                    text = (text or "") + child
+                elif has_content:
+                    content.append(child)
+                else:
+                    regular = False
+                continue
+            qname = (child.uri, child.name)
+            spec = fields.get(qname)
+            if spec is not None:
+                kind = spec.type
+                if isinstance(kind, RecordMeta) and kind._element and kind._abstract:
+                    kind = self.grammars.globals[qname].type
+                item = self._value(child, kind)
+                if spec.repeated:
+                    values.setdefault(spec.name, []).append(item)
+                elif spec.name in values:
+                    regular = False
+                else:
+                    values[spec.name] = item
+            elif has_content:
+                content.append(self._loose(child, loose))
+            else:
+                regular = False
+        made = self._make(cls, values, content, text, text_spec)
+        if regular and _outline(self._record(made, node.uri, node.name)) == _outline(node):
+            return made
+        special = deviant(cls)
+        odd = special.__new__(special)
+        for key in cls._fields:
+            setattr(odd, key, getattr(made, key))
+        odd._node = Node(node.uri, node.name, dict(node.attributes), list(node.children))
+        return odd
+
+    def _make(self, cls: Any, values: dict[str, Any], content: list[Any], text: str | None, spec: Spec | None) -> Any:
+        made = cls.__new__(cls)
+        for key, field in cls._fields.items():
+            value = values.get(key, [] if field.repeated and field.kind == "element" else None)
+            if field.kind == "content":
+                value = content
+            setattr(made, key, value)
+        if spec is not None:
+            setattr(made, spec.name, parse_leniently(spec.type, text or ""))
+        return made
+
+    def _loose(self, child: Node, loose: dict[g.QName, Any]) -> Any:
+        qname = (child.uri, child.name)
+        decl = self.grammars.globals.get(qname)
+        kind = loose.get(qname) or (decl.type if decl is not None else None)
+        if kind is None:
+            return child
+        value = self._value(child, kind)
+        cls: Any = type(value)
+        if isinstance(value, Record) and cls._element and (cls._ns, cls.__name__) == qname:
+            return value
+        return value if isinstance(value, Node) else Named(child.name, value, child.uri)
+
+    # Validation
+
+    def check(self, message: Any) -> None:
+        """Raises ValidationError for the first value that its simple type or class does not allow."""
+        if isinstance(message, Node):
+            return
+        _, name = self.root_name(message)
+        value = message.value if isinstance(message, Named) else message
+        kinds = [d.type for d in self.grammars.candidates(self.root_name(message))]
+        own: Any = type(value)
+        kind = own._plain if isinstance(value, Record) else next((k for k in kinds if isinstance(k, Simple)), None)
+        self._check(value, kind, name)
+
+    def _check(self, value: Any, kind: Any, path: str) -> None:
+        if isinstance(value, Node):
+            return
+        if isinstance(kind, Simple):
+            problem = kind.problem(value)
+            if problem:
+                raise ValidationError(path, f"{problem}, not {_short(value)}")
+            return
+        if not isinstance(value, Record) or (isinstance(kind, RecordMeta) and not isinstance(value, kind)):
+            wanted = kind.__name__ if isinstance(kind, RecordMeta) else "a message"
+            raise ValidationError(path, f"must be {wanted}, not {_short(value)}")
+        cls: Any = type(value)
+        if cls._abstract:
+            raise ValidationError(path, f"{cls.__name__} is abstract")
+        for key, spec in cls._fields.items():
+            here = f"{path}/{key}"
+            item = getattr(value, key, None)
+            if spec.kind == "content":
+                continue
+            if item is None:
+                if not spec.optional:
+                    raise ValidationError(here, "is required")
+            elif spec.repeated:
+                self._check_list(item, spec, here)
+            else:
+                self._check(item, spec.type, here)
+
+    def _check_list(self, items: Any, spec: Spec, path: str) -> None:
+        if not isinstance(items, list | tuple):
+            raise ValidationError(path, f"must be a list, not {_short(items)}")
+        if len(items) < spec.min or (spec.max > 0 and len(items) > spec.max):
+            most = spec.max if spec.max > 0 else "any number of"
+            raise ValidationError(path, f"must have {spec.min} to {most} items, not {len(items)}")
+        for index, item in enumerate(items):
+            self._check(item, spec.type, f"{path}[{index}]")
+
+
+def is_deviant(value: Any) -> bool:
+    """Whether anything in a message could not be put into typed fields, or has a value its type does not allow."""
+    if isinstance(value, Node):
+        return True
+    if isinstance(value, Named):
+        return is_deviant(value.value)
+    if not isinstance(value, Record):
+        return False
+    if getattr(value, "_node", None) is not None:
+        return True
+    for key, spec in value._fields.items():
+        item = getattr(value, key, None)
+        if item is None:
+            if not spec.optional:
+                return True
+        elif spec.kind == "content":
+            continue
+        elif isinstance(spec.type, Simple):
+            if any(not spec.type.encodable(one) for one in (item if spec.repeated else [item])):
+                return True
+        elif any(is_deviant(one) for one in (item if spec.repeated else [item])):
+            return True
+    return False
+
+
+def parse_leniently(kind: Simple, text: str) -> Any:
+    """The typed value of a text; an integer out of range as int, anything else that does not parse as the text."""
+    try:
+        return kind.parse(text)
+    except ValueError:
+        if isinstance(kind, Integer):
+            try:
+                return Integer().parse(text)
+            except ValueError:
+                return text
+        return text
+
+
+def _children(particle: Any) -> list[Child]:
+    if isinstance(particle, Child):
+        return [particle]
+    if isinstance(particle, Sequence):
+        return [c for item in particle.items for c in _children(item)]
+    return []
+
+
+def _outline(node: Node) -> Any:
+    kinds = [(c.uri, c.name) if isinstance(c, Node) else "text" for c in node.children]
+    return set(node.attributes), kinds
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "..."

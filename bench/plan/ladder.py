@@ -1,0 +1,240 @@
+"""The session of a case as a ladder of exchanges between EV, charger and CSMS, made from its slice of the
+timeline.
+
+Bounded on purpose: repeated exchanges of the charge loop are folded into one with `repeat`, traces are
+thinned, long texts are cut. The whole of it stays in `timeline.jsonl`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bench.timeline import Event
+
+LANES = ("EV", "charger", "CSMS")
+MAX_TRACE_POINTS = 400
+MAX_EXCHANGES = 600
+MAX_TEXT = 20_000
+LOOPS = (
+    "CurrentDemand",
+    "ChargingStatus",
+    "CableCheck",
+    "PreCharge",
+    "Authorization",
+    "ChargeParameterDiscovery",
+)
+"""Messages that repeat: from the third exchange in a row on they are folded."""
+Exchange = dict[str, Any]
+
+
+def session(events: Sequence[Event], start_ns: int) -> dict[str, Any] | None:
+    """The `session` of a case in run.json, or None when nothing was said and nothing measured."""
+    exchanges = fold([exchange for event in events if (exchange := _exchange(event, start_ns)) is not None])
+    found = traces(events, start_ns)
+    if not exchanges and not any(found.values()):
+        return None
+    if len(exchanges) > MAX_EXCHANGES:
+        left_out = len(exchanges) - MAX_EXCHANGES
+        note = _entry(
+            exchanges[MAX_EXCHANGES]["t_s"], "EV", "EV", "bench", f"{left_out} more in timeline.jsonl", ""
+        )
+        exchanges = [*exchanges[:MAX_EXCHANGES], note]
+    return {"lanes": list(LANES), "exchanges": exchanges, "traces": found}
+
+
+def fold(exchanges: list[Exchange]) -> list[Exchange]:
+    """Runs of the same request and response beyond the second pair become one pair with `repeat` (how many in
+    all).
+    """
+    folded: list[Exchange] = []
+    position = 0
+    while position < len(exchanges):
+        run = _run_length(exchanges, position)
+        if run <= 3:
+            folded.append(exchanges[position])
+            position += 1
+            continue
+        first, last = position, position + 2 * (run - 1)
+        folded += exchanges[first : first + 2]
+        folded += [{**one, "repeat": run - 2} for one in exchanges[first + 2 : first + 4]]
+        folded += exchanges[last : last + 2]
+        position += 2 * run
+    return folded
+
+
+def traces(events: Sequence[Event], start_ns: int) -> dict[str, list[list[float]]]:
+    """Curves over the case, each a list of [t_s, value], thinned to `MAX_TRACE_POINTS`."""
+    wanted: tuple[tuple[str, str, str], ...] = (
+        ("pilot_v", "pilot", "high_v"),
+        ("duty_percent", "pilot", "duty_percent"),
+        ("voltage_v", "power", "voltage_v"),
+        ("current_a", "power", "current_a"),
+        ("power_w", "power", "power_w"),
+    )
+    found: dict[str, list[list[float]]] = {}
+    for name, kind, key in wanted:
+        points = [
+            [round((event.t_ns - start_ns) / 1e9, 4), round(float(event.data[key]), 4)]
+            for event in events
+            if event.kind == kind and isinstance(event.data.get(key), int | float)
+        ]
+        found[name] = thin(points)
+    return found
+
+
+def thin(points: list[list[float]], limit: int = MAX_TRACE_POINTS) -> list[list[float]]:
+    """At most `limit` of the points: lowest and highest of each stretch, so that a short peak stays to be
+    seen.
+    """
+    if len(points) <= limit:
+        return points
+    stretches = limit // 2
+    kept: list[list[float]] = []
+    for index in range(stretches):
+        stretch = points[index * len(points) // stretches : (index + 1) * len(points) // stretches]
+        low, high = min(stretch, key=lambda one: one[1]), max(stretch, key=lambda one: one[1])
+        kept += sorted((low, high), key=lambda one: one[0]) if low is not high else [low]
+    return kept
+
+
+def cut(text: object, limit: int = MAX_TEXT) -> str | None:
+    """`text` bounded to `limit` characters; None stays None."""
+    if text is None:
+        return None
+    plain = str(text)
+    return plain if len(plain) <= limit else f"{plain[:limit]}… ({len(plain)} characters)"
+
+
+def _run_length(exchanges: list[Exchange], position: int) -> int:
+    # How many request/response pairs of the same looping message stand from `position` on.
+    first = exchanges[position]
+    if first["layer"] != "v2g" or first["from"] != "EV" or not first["name"].startswith(LOOPS):
+        return 1
+    count, at = 0, position
+    while at + 1 < len(exchanges):
+        request, response = exchanges[at], exchanges[at + 1]
+        same = request["name"] == first["name"] and request["layer"] == "v2g" and not request["problem"]
+        answered = response["layer"] == "v2g" and response["from"] == "charger" and not response["problem"]
+        if not (same and answered and response["summary"] == exchanges[position + 1]["summary"]):
+            break
+        count, at = count + 1, at + 2
+    return max(count, 1)
+
+
+def _entry(  # noqa: PLR0917 - the columns of the ladder
+    t_s: float, source: str, target: str, layer: str, name: str, summary: str, **more: Any
+) -> Exchange:
+    entry: Exchange = {
+        "t_s": t_s,
+        "from": source,
+        "to": target,
+        "layer": layer,
+        "name": name,
+        "summary": summary,
+    }
+    for key in ("schema", "exi", "payload", "chain", "duration_s", "problem", "repeat"):
+        entry[key] = more.get(key)
+    return entry
+
+
+def _exchange(event: Event, start_ns: int) -> Exchange | None:
+    make = _MAKERS.get(event.kind)
+    return None if make is None else make(event, round((event.t_ns - start_ns) / 1e9, 4))
+
+
+def _v2g(event: Event, t_s: float) -> Exchange:
+    data = event.data
+    sent = data.get("dir") == "tx"
+    source, target = ("EV", "charger") if sent else ("charger", "EV")
+    summary = (
+        f"deviation: {data['deviation']}" if data.get("deviation") else str(data.get("response_code") or "")
+    )
+    more = {"schema": data.get("schema"), "exi": cut(data.get("exi")), "duration_s": data.get("rtt_s")}
+    return _entry(t_s, source, target, "v2g", event.name, summary, problem=data.get("problem"), **more)
+
+
+def _v2g_error(event: Event, t_s: float) -> Exchange:
+    text = cut(event.data.get("text"), 500) or event.name
+    after = f"after {event.data['after']}" if event.data.get("after") else ""
+    return _entry(
+        t_s, "charger", "EV", "v2g", event.name, after, problem=text, exi=cut(event.data.get("exi"))
+    )
+
+
+def _sdp(event: Event, t_s: float) -> Exchange:
+    data = event.data
+    sent = data.get("dir") == "tx"
+    parts = [f"{key} {data[key]}" for key in ("address", "port", "security") if data.get(key) is not None]
+    source, target = ("EV", "charger") if sent else ("charger", "EV")
+    return _entry(t_s, source, target, "sdp", event.name, ", ".join(parts), payload=cut(data.get("raw")))
+
+
+def _tcp(event: Event, t_s: float) -> Exchange:
+    data = event.data
+    where = f"[{data.get('address')}]:{data.get('port')}" if data.get("port") else ""
+    problem = "refused" if event.name == "refused" else None
+    return _entry(
+        t_s, "EV", "charger", "tcp", event.name, where, duration_s=data.get("duration_s"), problem=problem
+    )
+
+
+def _tls(event: Event, t_s: float) -> Exchange:
+    data = event.data
+    problems = data.get("problems") or []
+    said = " ".join(str(data[key]) for key in ("version", "cipher", "alert") if data.get(key))
+    problem = "; ".join(map(str, problems)) or (said if event.name == "failed" else None)
+    more = {"chain": data.get("chain"), "duration_s": data.get("duration_s"), "problem": problem}
+    return _entry(t_s, "EV", "charger", "tls", event.name, said, **more)
+
+
+def _pilot(event: Event, t_s: float) -> Exchange | None:
+    if event.name != "set":
+        return None
+    return _entry(t_s, "EV", "charger", "cp", f"pilot {event.data.get('state', '')}", "")
+
+
+def _contactor(event: Event, t_s: float) -> Exchange:
+    return _entry(t_s, "EV", "EV", "bench", f"contactor {event.name}", "")
+
+
+def _ocpp(event: Event, t_s: float) -> Exchange:
+    data = event.data
+    source, target = ("charger", "CSMS") if data.get("dir") == "rx" else ("CSMS", "charger")
+    kind = str(data.get("type") or "")
+    problem = cut(data.get("problem"), 500) or (kind if kind == "CALLERROR" else None)
+    payload = data.get("payload")
+    summary = kind
+    if isinstance(payload, dict):
+        said = [
+            payload.get(key)
+            for key in ("eventType", "triggerReason", "status")
+            if isinstance(payload.get(key), str)
+        ]
+        summary = " ".join([kind, *map(str, said)])
+    bounded = payload if len(str(data.get("raw") or payload)) <= MAX_TEXT else cut(data.get("raw"))
+    return _entry(t_s, source, target, "ocpp", event.name, summary, payload=bounded, problem=problem)
+
+
+def _ocpp_link(event: Event, t_s: float) -> Exchange:
+    reason = cut(event.data.get("reason"), 300)
+    problem = reason if event.name == "handshake-failed" else None
+    return _entry(t_s, "charger", "CSMS", "ocpp", f"link {event.name}", reason or "", problem=problem)
+
+
+def _backend(event: Event, t_s: float) -> Exchange:
+    return _entry(t_s, "CSMS", "CSMS", "bench", event.name, cut(event.data or "", 200) or "")
+
+
+_MAKERS: dict[str, Callable[[Event, float], Exchange | None]] = {
+    "v2g": _v2g,
+    "v2g-error": _v2g_error,
+    "sdp": _sdp,
+    "tcp": _tcp,
+    "tls": _tls,
+    "pilot": _pilot,
+    "contactor": _contactor,
+    "ocpp": _ocpp,
+    "ocpp-link": _ocpp_link,
+    "backend": _backend,
+}

@@ -1,0 +1,78 @@
+"""Numbers and texts as they are printed."""
+
+from __future__ import annotations
+
+from bench.report.model import Exchange, Measurement
+
+FROM_MEMORY = ("memory", "recollection", "recalled", "assumed", "unverified", "guess")
+"""Confidences (or parts of them) that mean: not checked against the document itself."""
+
+VERDICT_MARKS = {"pass": "✓", "fail": "✕", "inconclusive": "?", "error": "!", "not run": "–"}
+STATE_MARKS = {"met": "✓", "not met": "✕", "open": "○"}
+
+
+def seconds(value: object) -> str:
+    """A duration: `3 ms`, `0.142 s`, `12.3 s`, `4 min 05 s`; "–" for None."""
+    if not isinstance(value, int | float):
+        return "–"
+    if value < 0:
+        return f"{value:.3f} s"
+    if value < 0.0995:
+        return f"{value * 1000:.0f} ms" if value >= 0.001 or value == 0 else "< 1 ms"
+    if value < 9.995:
+        return f"{value:.2f} s"
+    if value < 120:
+        return f"{value:.1f} s"
+    if value < 7200:
+        return f"{int(value // 60)} min {int(value % 60):02d} s"
+    return f"{int(value // 3600)} h {int(value % 3600 // 60):02d} min"
+
+
+def number(value: object) -> str:
+    """A value with three or four significant digits; "–" for None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "–" if value is None else str(value)
+    if value == 0:
+        return "0"
+    if abs(value) >= 1e7 or abs(value) < 1e-4:
+        return f"{value:.3g}"
+    if float(value).is_integer():
+        return f"{int(value)}"
+    if abs(value) >= 1000:
+        return f"{value:.1f}"
+    return f"{value:.4g}" if abs(value) >= 1 else f"{value:.3g}"
+
+
+def limits(each: Measurement) -> str:
+    """`≤ 2 s`, `≥ 4.5 %`, `4.5 to 5.5 %`, or "" without limits."""
+    unit = f" {each.unit}" if each.unit else ""
+    if each.low is not None and each.high is not None:
+        return f"{number(each.low)} to {number(each.high)}{unit}"
+    if each.high is not None:
+        return f"≤ {number(each.high)}{unit}"
+    return f"≥ {number(each.low)}{unit}" if each.low is not None else ""
+
+
+def value(each: Measurement) -> str:
+    """Value with its unit."""
+    return f"{number(each.value)} {each.unit}".strip()
+
+
+def key_measurement(measurements: tuple[Measurement, ...]) -> Measurement | None:
+    """The one worth a place in the matrix: one that failed, else the first with a limit, else the first."""
+    failed = (each for each in measurements if each.outcome == "fail")
+    limited = (each for each in measurements if limits(each))
+    return next(failed, None) or next(limited, None) or next(iter(measurements), None)
+
+
+def from_memory(confidence: str) -> bool:
+    """True where a limit or requirement was not checked against its document."""
+    plain = confidence.lower()
+    return any(word in plain for word in FROM_MEMORY)
+
+
+def tone(exchange: Exchange) -> str:
+    """How an exchange is coloured: `bad` with a problem or a refusal, else its layer."""
+    if exchange.problem or "FAILED" in exchange.summary or "CALLERROR" in exchange.summary:
+        return "bad"
+    return exchange.layer if exchange.layer in {"cp", "sdp", "tcp", "tls", "v2g", "ocpp"} else "bench"

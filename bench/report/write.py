@@ -1,0 +1,151 @@
+"""Writes report.html and a page for each case into a run folder; everything is inlined, nothing is fetched."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from bench.report import certificates, clean, decoding, findings, ladder, links, show, timing
+from bench.report.checklist import AREAS
+from bench.report.model import Case, Run, Trust, parse
+from bench.report.readiness import Readiness, assess_run
+
+
+class ReportError(Exception):
+    """The run folder holds no readable run.json; the text is one line for the user."""
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write `report.html` and `cases/<ID>.html` into `run_dir`, from its run.json alone; return the path of the report.
+
+    Other files of the folder are linked where they exist. Raises `ReportError` without a readable run.json, OSError when
+    the folder cannot be written to.
+    """
+    path = run_dir / "run.json"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ReportError(f"{path}: there is no such file") from None
+    except (ValueError, RecursionError) as error:
+        raise ReportError(f"{path}: not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise ReportError(f"{path}: not a JSON object")
+    return _write(parse(document), run_dir)
+
+
+def _write(run: Run, folder: Path) -> Path:
+    environment = _environment()
+    names = links.case_files(run.judged)
+    pages = dict(zip((id(case) for case in run.judged), names, strict=True))
+    by_id = {case.id: name for case, name in reversed(list(zip(run.judged, names, strict=True)))}
+    common = {"run": run, "page_of": lambda case: pages[id(case)], "page_by_id": by_id, "at": _moment(run)}
+    readiness = assess_run(run)
+    (folder / "cases").mkdir(exist_ok=True)
+    template = environment.get_template("case.html")
+    order = list(zip(run.judged, names, strict=True))
+    for n, (case, name) in enumerate(order):
+        text = template.render(
+            **common,
+            title=f"{case.id} {clean.text(case.title, 120)}",
+            case=case,
+            before=order[n - 1] if n else None,
+            after=order[n + 1] if n + 1 < len(order) else None,
+            picture=ladder.draw(case),
+            proofs=[links.proof(folder, each, "../") for each in case.evidence[:50]],
+        )
+        (folder / "cases" / name).write_text(text, encoding="utf-8")
+    report = folder / "report.html"
+    text = environment.get_template("report.html").render(**common, **_overview(run, readiness, folder))
+    report.write_text(text, encoding="utf-8")
+    return report
+
+
+def _overview(run: Run, readiness: Readiness, folder: Path) -> dict[str, Any]:
+    support, derived = findings.support(run)
+    broken = findings.broken(run)
+    return {
+        "title": f"Readiness report: {run.charger_name or 'unnamed charger'}",
+        "readiness": readiness,
+        "groups": _groups(run.judged),
+        "timing": timing.of(run),
+        "broken": broken[: findings.SHOWN],
+        "broken_more": broken[findings.SHOWN :],
+        "proofs_of": lambda case: [links.proof(folder, each, "") for each in case.evidence[:3]],
+        "warned": findings.warned(run),
+        "support": support[:100],
+        "support_derived": derived,
+        "chains": _chains(run.trust),
+        "dates_of": lambda trust: [
+            remark for pem in trust.chain[:8] for remark in certificates.describe(pem).remarks(_moment(run))
+        ],
+        "files": links.files(folder),
+        "areas": AREAS,
+    }
+
+
+def _groups(cases: Iterable[Case]) -> dict[str, list[Case]]:
+    """Cases by group, groups in order of first appearance."""
+    found: dict[str, list[Case]] = {}
+    for case in cases:
+        found.setdefault(case.group, []).append(case)
+    return found
+
+
+def _chains(trust: Iterable[Trust], limit: int = 24) -> list[tuple[Trust, list[str]]]:
+    """Distinct chains with the cases that saw them; the charger's own first."""
+    found: dict[tuple[str, tuple[str, ...], tuple[str, ...]], tuple[Trust, list[str]]] = {}
+    for each in trust:
+        _, cases = found.setdefault((each.role, each.chain, each.problems), (each, []))
+        if each.case and each.case not in cases:
+            cases.append(each.case)
+    ordered = sorted(found.values(), key=lambda pair: not pair[0].role.lower().startswith("secc"))
+    return ordered[:limit]
+
+
+def _moment(run: Run) -> datetime | None:
+    """When the run started, with zone; None when the file does not say."""
+    try:
+        moment = datetime.fromisoformat(clean.text(run.info.get("started"), 100))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.astimezone()
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("bench.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    files = resources.files("bench.report.templates")
+    style = files.joinpath("style.css").read_text(encoding="utf-8")
+    script = files.joinpath("report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    environment.globals |= {
+        # Our own package files: the only texts that are not escaped.
+        "style": Markup(style),  # noqa: S704
+        "script": Markup(script),  # noqa: S704
+        "script_hash": digest,
+        "decoded": decoding.of,
+        "certificate": certificates.describe,
+        "limits": show.limits,
+        "value": show.value,
+        "key_measurement": show.key_measurement,
+        "from_memory": show.from_memory,
+        "tone": show.tone,
+        "verdict_marks": show.VERDICT_MARKS,
+        "state_marks": show.STATE_MARKS,
+    }
+    environment.filters |= {"seconds": show.seconds, "number": show.number, "clean": clean.text}
+    return environment

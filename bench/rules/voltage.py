@@ -1,0 +1,66 @@
+"""RUL-05: no voltage at the connector before the protocol allows it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from bench.rules.conversation import is_request
+from bench.rules.finding import Finder, Finding, Rule
+from bench.timeline import Event
+
+SAFE_VOLTAGE_V = 60.0
+"""Above this the contact is live (catalogue timers.yaml: cablecheck_safe_voltage_V)."""
+OPENING_REQUESTS = (
+    "CableCheckReq",
+    "PreChargeReq",
+    "PowerDeliveryReq",
+    "CurrentDemandReq",
+    "ChargingStatusReq",
+)
+"""From the first of these on, the charger may put voltage on the connector."""
+
+
+def check(events: Sequence[Event], deviates: Collection[str] = ()) -> list[Finding]:
+    """Fail: more than 60 V after it had been below, before CableCheckReq (DC) or PowerDeliveryReq (AC) of the
+    session.
+
+    What is still there from the session before (a slow discharge, which cases judge) is not counted: the rule
+    starts to look when the voltage has once been below 60 V. One finding a session.
+    """
+    found = Finder(RULE.id, RULE.requirements)
+    if "voltage" in deviates:
+        return found.findings
+    allowed, armed, told = False, False, False
+    for event in events:
+        if event.kind == "tcp" and event.name == "connect":
+            if allowed:
+                armed = told = False
+            allowed = False
+        elif is_request(event) and event.name in OPENING_REQUESTS:
+            allowed = True
+        elif event.kind == "power" and not allowed:
+            voltage_v = abs(float(event.data.get("voltage_v") or 0.0))
+            if voltage_v <= SAFE_VOLTAGE_V:
+                armed = True
+            elif armed and not told:
+                told = True
+                found.fail(event, f"{voltage_v:.0f} V at the connector before the session allowed it")
+    return found.findings
+
+
+def _is_subject(event: Event) -> bool:
+    return event.kind == "power"
+
+
+RULE = Rule(
+    id="RUL-05",
+    title="No voltage at the connector before it is allowed",
+    expected="At most 60 V until CableCheckReq (DC) or PowerDeliveryReq (AC) of the session.",
+    requirements=("IEC 61851-23 CC",),
+    source="catalogue timers.yaml, iec61851_23_dc.cablecheck_safe_voltage_V; field bug FB-16",
+    confidence="source",
+    defects=("voltage-before-allowed",),
+    areas=("charger",),
+    subject=_is_subject,
+    check=check,
+)

@@ -1,0 +1,48 @@
+"""RUL-09: what the charger puts on the wire is well-formed: V2GTP headers, EXI, no bytes left over."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from bench.rules.conversation import is_response
+from bench.rules.finding import Finder, Finding, Rule
+from bench.timeline import Event
+
+SDP_RESPONSE_HEADER = bytes.fromhex("01fe900100000014")
+"""Version 1 and its inverse, payload type 0x9001, 20 bytes (catalogue TC_SECC_CMN_VTB_V2GTPSDP_001)."""
+SDP_RESPONSE_BYTES = 28
+
+
+def check(events: Sequence[Event], deviates: Collection[str] = ()) -> list[Finding]:
+    """Fail: a frame or message of the charger that could not be read, or that was read with something amiss."""
+    found = Finder(RULE.id, RULE.requirements)
+    for event in events:
+        data = event.data
+        if event.kind == "v2g-error" and event.name in ("undecodable", "v2gtp"):
+            after = f" (after {data['after']})" if data.get("after") else ""
+            found.fail(event, f"{event.name}: {str(data.get('text') or 'no text')[:300]}{after}")
+        elif is_response(event) and data.get("problem"):
+            found.fail(event, f"{event.name}: {str(data['problem'])[:300]}")
+        elif event.kind == "sdp" and data.get("dir") == "rx" and data.get("raw"):
+            raw = bytes.fromhex(str(data["raw"]))
+            if len(raw) != SDP_RESPONSE_BYTES or not raw.startswith(SDP_RESPONSE_HEADER):
+                found.fail(event, f"SDP response is not well-formed: {raw[:32].hex()} ({len(raw)} bytes)")
+    return found.findings
+
+
+def _is_subject(event: Event) -> bool:
+    return is_response(event) or event.kind == "v2g-error"
+
+
+RULE = Rule(
+    id="RUL-09",
+    title="V2GTP and EXI are well-formed",
+    expected="Right headers and lengths, EXI that decodes against the schema, no bytes left over.",
+    requirements=("ISO 15118-2 7.8",),
+    source="catalogue iso15118_4_secc, V2GTPSDP_001; facts/exi.md",
+    confidence="memory",
+    defects=("exi-trailing-bytes",),
+    areas=("charger",),
+    subject=_is_subject,
+    check=check,
+)

@@ -1,0 +1,86 @@
+"""The way to the safe state, however a run ends, and the signals that lead there."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from bench.station.instruments import Instruments
+from drivers import AcLoad, Contactor, ControlPilot, DcSink, DriverError
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP came; handled like Ctrl-C everywhere, so that reports are written on the way out."""
+
+
+def make_safe(instruments: Instruments) -> list[str]:
+    """Sink and load off, contactor open, pilot A. Every step is tried; returns what failed, one line each."""
+    problems: list[str] = []
+
+    def attempt(step: Callable[[], None]) -> None:
+        try:
+            step()
+        except DriverError as error:
+            problems.append(str(error))
+
+    sink, load = instruments.find(DcSink), instruments.find(AcLoad)
+    contactor, pilot = instruments.find(Contactor), instruments.find(ControlPilot)
+    if sink is not None:
+        attempt(sink.make_safe)
+    if load is not None:
+        attempt(load.make_safe)
+    if contactor is not None:
+        attempt(contactor.open_contactor)
+    if pilot is not None:
+        attempt(lambda: pilot.set_state("A"))
+        attempt(pilot.make_safe)
+    return problems
+
+
+class SignalGuard:
+    """Turns SIGTERM, SIGHUP and SIGINT into an exception in the main thread, unless the safe state is being made."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+        self._held = 0
+        self._pending: int | None = None
+
+    def install(self) -> None:
+        """Take over the signals; only the main thread can, elsewhere nothing happens."""
+        if threading.current_thread() is threading.main_thread() and not self._before:
+            for number in SIGNALS:
+                self._before[number] = signal.signal(number, self._handle)
+
+    def restore(self) -> None:
+        """Give the signals back."""
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in self._before.items():
+                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+            self._before.clear()
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._held:
+            self._pending = number
+            return
+        self._raise(number)
+
+    def _raise(self, number: int) -> None:
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise Terminated(f"ended by {signal.Signals(number).name}")
+
+    def __enter__(self) -> SignalGuard:
+        """Within it, signals wait: the safe state is not to be interrupted by an impatient second Ctrl-C."""
+        self._held += 1
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._held -= 1
+        if not self._held and self._pending is not None and exc[0] is None:
+            number, self._pending = self._pending, None
+            self._raise(number)

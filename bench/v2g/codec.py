@@ -1,0 +1,244 @@
+"""EXI codec of the V2G message sets: bytes, typed messages, XML and JSON.
+
+    message = codec.decode("iso2", data)
+    data = codec.encode(message)
+    codec.to_xml(message), codec.from_xml("iso2", text), codec.to_json(message)
+
+Sources: W3C EXI 1.0 (bit-packed, non-strict, default fidelity), ISO 15118-2:2014 clause 7.9, DIN SPEC 70121 clause 8.
+
+    CodecError
+      DecodeError        schema, path, bit, expected
+      ValidationError    path, reason
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from typing import Any
+
+from bench.exi.bits import BitReader
+from bench.exi.compiler import NotPlain, Plan
+from bench.exi.convert import Converter, is_deviant
+from bench.exi.declare import MessageSet, Named, Record
+from bench.exi.errors import CodecError, DecodeError, ValidationError
+from bench.exi.grammar import Grammars
+from bench.exi.node import Node
+from bench.exi.reader import Reader
+from bench.exi.writer import Writer
+from bench.exi.xmltext import parse_xml, write_xml
+
+__all__ = [
+    "SCHEMAS",
+    "CodecError",
+    "DecodeError",
+    "Named",
+    "Node",
+    "ValidationError",
+    "decode",
+    "encode",
+    "from_xml",
+    "to_dict",
+    "to_json",
+    "to_xml",
+]
+
+_MODULES = {"sap": "sap", "iso2": "iso2", "xmldsig": "xmldsig"}
+SCHEMAS: tuple[str, ...] = tuple(_MODULES)
+"""Names of the message sets this codec knows."""
+
+_ROOT_PACKAGE = "bench.v2g.messages"
+FAST_LIMIT = 16_384
+"""Longest stream (bytes) that is handed to the compiled decoder; its cost grows with the square of the length."""
+LARGE_BOUND = 9
+"""maxOccurs from which the EXIficient jar that Josev ships treats a bound as unbounded (seen: 16, 20, 24, not 8)."""
+
+
+class _Set:
+    """A message set with everything derived from it, made on demand."""
+
+    def __init__(self, message_set: MessageSet) -> None:
+        self.set = message_set
+        self.grammars = Grammars(message_set)
+        self.converter = Converter(self.grammars)
+        self.plan = Plan(self.grammars, self.converter.bare_root)
+        self._loose: Grammars | None = None
+
+    @property
+    def loose(self) -> Grammars:
+        """The grammars of encoders that take large bounds for unbounded."""
+        if self._loose is None:
+            self._loose = Grammars(self.set, unbounded_from=LARGE_BOUND)
+        return self._loose
+
+
+_sets: dict[str, _Set] = {}
+
+
+def _set(schema: str) -> _Set:
+    found = _sets.get(schema)
+    if found is None:
+        if schema not in _MODULES:
+            raise CodecError(f"unknown schema {schema!r}; known: {', '.join(_MODULES)}")
+        module = importlib.import_module(f"{_ROOT_PACKAGE}.{_MODULES[schema]}")
+        found = _sets[schema] = _Set(module.SET)
+    return found
+
+
+_schema_of_class: dict[Any, str] = {}
+
+
+def _schema_of(message: Any) -> str:
+    """The message set of a message, by its class or its namespace."""
+    kind: Any = type(message)
+    cached = _schema_of_class.get(kind)
+    if cached is not None:
+        return cached
+    if isinstance(message, Named) and isinstance(message.value, Record):
+        return _schema_of(message.value)
+    if isinstance(message, Named | Node):
+        for name in _MODULES:
+            if message.uri and message.uri in _set(name).set.prefixes:
+                return name
+        raise CodecError(f"{message.name}: give the schema")
+    if not isinstance(message, Record):
+        raise CodecError(f"{kind.__name__} is not a message")
+    module = kind._plain.__module__
+    for name, part in _MODULES.items():
+        if module == f"{_ROOT_PACKAGE}.{part}" or module.startswith(f"{_ROOT_PACKAGE}.{part}."):
+            _schema_of_class[kind] = name
+            return name
+    raise CodecError(f"{kind.__name__} belongs to no message set")
+
+
+def decode(schema: str, data: bytes, fragment: bool = False, *, findings: list[str] | None = None) -> Any:
+    """The message in an EXI stream.
+
+    ``schema`` is one of :data:`SCHEMAS`; ``fragment`` selects the fragment grammar (signed elements, SignedInfo).
+    Returns a typed message; a root whose name does not follow from its class comes as ``Named(name, value, uri)``.
+    What is odd but readable (trailing bytes, deviating dialects, schema-invalid content) is appended to ``findings``.
+    Raises DecodeError.
+    """
+    known = _sets.get(schema) or _set(schema)
+    if len(data) <= FAST_LIMIT:
+        try:
+            message, left = known.plan.decode(data, fragment)
+        except NotPlain:
+            pass
+        else:
+            # Bits behind the end may mean that an array ended in another dialect; the general way finds out.
+            if left < 8 and not data[-1] & ((1 << left) - 1):
+                return message
+    return _decode_any(known, bytes(data), fragment, findings if findings is not None else [])
+
+
+def _decode_any(known: _Set, data: bytes, fragment: bool, findings: list[str]) -> Any:
+    start = _header(known.set.name, data, findings)
+    error: DecodeError | None = None
+    message: Any = None
+    reader = Reader(known.grammars, data, start)
+    try:
+        message = known.converter.from_node(reader.read(fragment))
+    except DecodeError as exc:
+        error = exc
+    if error is not None or is_deviant(message) or _rest(reader):
+        other = Reader(known.loose, data, start)
+        try:
+            candidate = known.converter.from_node(other.read(fragment))
+        except DecodeError:
+            candidate = None
+        if candidate is not None and not is_deviant(candidate) and not _rest(other) and candidate != message:
+            findings.append("a full array ends as if it were unbounded")
+            reader, message, error = other, candidate, None
+    if error is not None:
+        raise error
+    if is_deviant(message):
+        findings.append("content that the schema does not allow")
+    left = len(data) * 8 - reader.source.position
+    if left >= 8:
+        findings.append(f"{left // 8} trailing byte(s) after the message")
+    return message
+
+
+def _rest(reader: Reader) -> bool:
+    """Whether anything but padding follows what was read."""
+    source = reader.source
+    left = source.end - source.position
+    return left >= 8 or bool(left and source.data[-1] & ((1 << left) - 1))
+
+
+def _header(schema: str, data: bytes, findings: list[str]) -> int:
+    """Checks cookie and header; returns the position of the body in bits (EXI 1.0, clause 5)."""
+    start = 0
+    if data[:4] == b"$EXI":
+        findings.append("EXI cookie in front of the header")
+        start = 32
+    if len(data) * 8 < start + 8:
+        raise DecodeError(schema, "", start, "an EXI header, the stream is empty")
+    source = BitReader(data, start)
+    if source.bits(2) != 0b10:
+        raise DecodeError(schema, "", start, "the distinguishing bits 10")
+    if source.bits(1):
+        raise DecodeError(schema, "", start + 2, "no options in the header")
+    if data[start // 8] != 0x80:
+        findings.append(f"header {data[start // 8]:02x} instead of 80")
+    source.bits(1)
+    while source.bits(4) == 0b1111:
+        if source.end - source.position < 4:
+            raise DecodeError(schema, "", source.position, "an EXI version")
+    return source.position
+
+
+def encode(
+    message: Any,
+    schema: str | None = None,
+    fragment: bool = False,
+    *,
+    deviations: bool = False,
+    empty_as_end: bool = False,
+) -> bytes:
+    """The EXI stream of a message.
+
+    ``schema`` is found from the message's class if left out. ``deviations=True`` encodes schema-invalid content as a
+    non-strict encoder does (undeclared events, untyped values); otherwise it raises ValidationError.
+    ``empty_as_end=True`` writes empty strings and binaries as EXIficient does, as an undeclared end of element; the
+    default, a value of length zero, is read by every known stack. Raises CodecError.
+    """
+    known = _set(schema if schema is not None else _schema_of(message))
+    if not empty_as_end:
+        try:
+            return known.plan.encode(message, fragment)
+        except NotPlain:
+            pass
+    if not deviations:
+        known.converter.check(message)
+    node = known.converter.to_node(message)
+    return Writer(known.grammars, empty_as_end=empty_as_end, strict=not deviations).write(node, fragment)
+
+
+def from_xml(schema: str, text: str | bytes, fragment: bool = False) -> Any:
+    """The message of an XML text. Content that the schema does not allow is kept, and refused by :func:`encode` unless
+    deviations are allowed. ``fragment`` is accepted for symmetry. Raises ValidationError on XML that is not well-formed.
+    """
+    del fragment
+    return _set(schema).converter.from_node(parse_xml(text))
+
+
+def to_xml(message: Any, schema: str | None = None, *, indent: bool = False) -> str:
+    """The XML text of a message, one line unless ``indent``."""
+    known = _set(schema if schema is not None else _schema_of(message))
+    return write_xml(known.converter.to_node(message), known.set.prefixes, indent=indent)
+
+
+def to_dict(message: Any) -> Any:
+    """The message as plain JSON-able data: bytes as hexadecimal, absent fields left out, one key per message name."""
+    from bench.v2g.display import plain
+
+    return plain(message)
+
+
+def to_json(message: Any) -> str:
+    """The message for people: quantities with units, certificates by subject, issuer, serial number and validity."""
+    from bench.v2g.display import readable
+
+    return json.dumps(readable(message), indent=2, ensure_ascii=False)

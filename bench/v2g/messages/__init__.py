@@ -1,0 +1,1 @@
+"""Message sets: one declaration each, from which grammar, classes, validation, XML and JSON are derived."""

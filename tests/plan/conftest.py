@@ -1,0 +1,10 @@
+"""Fixtures of the tests of the plan room."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fake_bench import bench_run  # noqa: E402, F401
