@@ -1,4 +1,5 @@
-"""Median microseconds per encode and decode of representative messages, own data. Run: python benchmarks/exi.py"""
+"""Median microseconds per encode and decode of representative messages, own data. Run: python
+benchmarks/exi.py"""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ def messages() -> dict[str, tuple[str, Any]]:
     )
     chain = iso2.CertificateChain(
         Certificate=bytes(range(256)) * 2 + bytes(50),
-        SubCertificates=iso2.SubCertificates(Certificate=[bytes(range(256)) * 2 + bytes(n) for n in (40, 60)]),
+        SubCertificates=iso2.SubCertificates(
+            Certificate=[bytes(range(256)) * 2 + bytes(n) for n in (40, 60)]
+        ),
     )
     entries = [
         iso2.PMaxScheduleEntry(TimeInterval=iso2.RelativeTimeInterval(start=900 * n), PMax=P(11000, W))
@@ -58,7 +61,11 @@ def messages() -> dict[str, tuple[str, Any]]:
             sap.supportedAppProtocolReq(
                 AppProtocol=[
                     sap.AppProtocol(
-                        ProtocolNamespace=ns, VersionNumberMajor=2, VersionNumberMinor=0, SchemaID=i, Priority=i
+                        ProtocolNamespace=ns,
+                        VersionNumberMajor=2,
+                        VersionNumberMinor=0,
+                        SchemaID=i,
+                        Priority=i,
                     )
                     for i, ns in enumerate(("urn:iso:15118:2:2013:MsgDef", "urn:din:70121:2012:MsgDef"), 1)
                 ]

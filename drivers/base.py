@@ -106,8 +106,8 @@ class Driver(ABC):
     def quiet(self) -> Iterator[None]:
         """Within it, this thread's exchanges are traced only when they fail.
 
-        For polling (sampler, keep-alive), whose readings are events of their own: thousands of identical questions
-        would bury the commands that changed something.
+        For polling (sampler, keep-alive), whose readings are events of their own: thousands of identical
+        questions would bury the commands that changed something.
         """
         before = getattr(self._hush, "on", False)
         self._hush.on = True

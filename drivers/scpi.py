@@ -25,6 +25,7 @@ MAX_REPLY_BYTES = 8192
 """An answer longer than this is nonsense: the longest that is asked for here has some hundred bytes."""
 _SLICE_MS = 100
 _CHUNK_BYTES = 512
+_TCP_SOCKET = re.compile(r"TCPIP\d*::([^:]+)::(\d{1,5})::SOCKET", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _T = TypeVar("_T")
 _NOT_A_NUMBER = 9.9e37
@@ -102,6 +103,9 @@ class ScpiLink:
 
     def open(self) -> None:
         """Connect. Raises OSError."""
+        if address := _TCP_SOCKET.fullmatch(self.resource):
+            # pyvisa-py leaks its socket when the name cannot be resolved
+            socket.getaddrinfo(address.group(1), int(address.group(2)), type=socket.SOCK_STREAM)
         try:
             visa: Any = self._shared_manager().open_resource(
                 self.resource, open_timeout=int(self.timeout_s * 1000)
@@ -225,7 +229,7 @@ class ScpiDriver(Driver):
         self._query(self.error_query)
 
     def _fresh(self) -> None:
-        # A signal (Ctrl-C) may have torn an exchange apart: its answer must not be taken for that of the safe state's.
+        # A signal (Ctrl-C) may have torn an exchange apart: its answer must not be taken for the next one.
         if self._interrupted:
             self._link.close()
             self._link.open()

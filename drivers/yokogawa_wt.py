@@ -65,7 +65,9 @@ class YokogawaWt(ScpiDriver, PowerAnalyzer):
         self.set_mode(self._mode)
 
     def set_mode(self, mode: PowerMode) -> None:
-        """As in PowerAnalyzer; DC and AC have registers of energy of their own, so a running integration starts anew."""
+        """As in PowerAnalyzer; DC and AC have registers of energy of their own, so a running integration
+        starts anew.
+        """
         items = _ITEMS.get(mode)
         if items is None:
             raise LimitExceeded(f"{self.name} ({self.model}): mode {mode!r} is neither 'dc' nor 'ac'")

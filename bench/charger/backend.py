@@ -1,9 +1,11 @@
 """What the simulated charger needs of a backend, and what a backend may ask of the charger.
 
-The charger's V2G side knows only these Protocols. `bench.charger.ocpp` implements `Backend` with an OCPP 2.0.1 client;
+The charger's V2G side knows only these Protocols. `bench.charger.ocpp` implements `Backend` with an OCPP
+2.0.1 client;
 `bench.charger.standalone` implements it in-process for a charger without a CSMS.
 
-All calls run on the charger's one event loop. Coroutines may take as long as the backend takes: the V2G side bounds
+All calls run on the charger's one event loop. Coroutines may take as long as the backend takes: the V2G
+side bounds
 its own waiting. Event methods (`plugged_in` ...) are plain functions that must return at once.
 """
 
@@ -13,7 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-TokenKind = Literal["eMAID", "ISO14443", "ISO15693", "Central", "KeyCode", "Local", "MacAddress", "NoAuthorization"]
+TokenKind = Literal[
+    "eMAID", "ISO14443", "ISO15693", "Central", "KeyCode", "Local", "MacAddress", "NoAuthorization"
+]
 
 AuthorizationStatus = Literal[
     "Accepted",
@@ -53,7 +57,7 @@ SuspendedBy = Literal["EV", "EVSE"]
 ConnectorStatus = Literal["Available", "Occupied", "Faulted", "Unavailable"]
 
 
-class BackendUnavailable(Exception):
+class BackendUnavailable(Exception):  # noqa: N818 - a state of affairs, not an error of the program
     """The backend gave no usable answer: offline, silent for too long, CALLERROR, or a malformed frame."""
 
 
@@ -67,7 +71,8 @@ class IdToken:
 
 @dataclass(frozen=True, slots=True)
 class HashData:
-    """One entry of `iso15118CertificateHashData` (OCPP 2.0.1 OCSPRequestDataType); hashes and serial in lower-case hex."""
+    """One entry of `iso15118CertificateHashData` (OCPP 2.0.1 OCSPRequestDataType); hashes and serial in
+    lower-case hex."""
 
     hash_algorithm: Literal["SHA256", "SHA384", "SHA512"]
     issuer_name_hash: str
@@ -116,7 +121,8 @@ class Backend(Protocol):
     async def authorize_contract(
         self, emaid: str, *, chain_pem: str | None, hash_data: Sequence[HashData] | None
     ) -> Authorization:
-        """Ask about a contract (OCPP C07): `hash_data` after local validation, or `chain_pem` (leaf to sub-CAs, no
+        """Ask about a contract (OCPP C07): `hash_data` after local validation, or `chain_pem` (leaf to
+        sub-CAs, no
         root) for central validation. Raises BackendUnavailable."""
         ...
 
@@ -125,7 +131,8 @@ class Backend(Protocol):
         ...
 
     def known_offline(self, token: IdToken) -> bool:
-        """True when the authorization cache or the local list accepts `token` (OCPP C07.FR.08/09, C10, C13)."""
+        """True when the authorization cache or the local list accepts `token` (OCPP C07.FR.08/09, C10,
+        C13)."""
         ...
 
     async def get_15118_ev_certificate(
@@ -172,7 +179,8 @@ class Commands(Protocol):
         ...
 
     async def remote_stop(self) -> bool:
-        """RequestStopTransaction for the running transaction: the EV is asked to stop (EVSENotification StopCharging),
+        """RequestStopTransaction for the running transaction: the EV is asked to stop (EVSENotification
+        StopCharging),
         power goes off at the latest after the profile's grace time. False when nothing is running."""
         ...
 
@@ -184,7 +192,8 @@ class Commands(Protocol):
 class Variables(Protocol):
     """The OCPP 2.0.1 device model as the V2G side reads it (`bench.charger.variables.DeviceModel`).
 
-    Read by the V2G side: ISO15118Ctrlr.PnCEnabled, .CentralContractValidationAllowed, .ContractValidationOffline,
+    Read by the V2G side: ISO15118Ctrlr.PnCEnabled, .CentralContractValidationAllowed,
+    .ContractValidationOffline,
     .ContractCertificateInstallationEnabled, .RequestMeteringReceipt.
     """
 

@@ -1,6 +1,7 @@
 """The cable: the copper between the simulated charger and the bench.
 
-`TcpCable` speaks the line protocol of `docs/internals.md` (one JSON object a line, whole state each time) with the
+`TcpCable` speaks the line protocol of `docs/internals.md` (one JSON object a line, whole state each time)
+with the
 simulated rig. `IdealCable` is a connector with a willing vehicle at its end, for a charger that runs alone.
 
 Lengths and rates from the rig are bounded; a line that makes no sense is dropped, the last good state stays.
@@ -156,7 +157,8 @@ class Cable:
         return True
 
     async def vehicle_in(self, states: Collection[str], timeout_s: float) -> bool:
-        """Wait until the vehicle shows one of these pilot states; False when it does not within `timeout_s`."""
+        """Wait until the vehicle shows one of these pilot states; False when it does not within
+        `timeout_s`."""
         return await self.until(lambda seen: seen.state in states, timeout_s)
 
     async def settled(self, timeout_s: float = 0.02) -> None:
@@ -188,7 +190,9 @@ class TcpCable(Cable):
     async def start(self) -> None:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                reader, self._writer = await asyncio.open_connection(self.host, self.port, limit=MAX_LINE_BYTES)
+                reader, self._writer = await asyncio.open_connection(
+                    self.host, self.port, limit=MAX_LINE_BYTES
+                )
         except (OSError, TimeoutError) as error:
             raise CableError(f"no rig at {self.host}:{self.port}: {error}") from error
         self._heard_s = asyncio.get_running_loop().time()
@@ -245,7 +249,8 @@ class TcpCable(Cable):
 class IdealCable(Cable):
     """A connector with a willing vehicle: it is in every state it is waited for, and takes what it is given.
 
-    Its battery draws the offered current while the DC stage is enabled, and 16 A a phase behind the AC contactor.
+    Its battery draws the offered current while the DC stage is enabled, and 16 A a phase behind the AC
+    contactor.
     """
 
     IDEAL_AC_CURRENT_A = 16.0

@@ -1,7 +1,9 @@
 """Contract certificates: local validation, the backend's word, and what holds when there is no backend.
 
-Source: ISO 15118-2 [V2G2-824] ... [V2G2-829]; OCPP 2.0.1 use case C07: with the root at hand the chain is validated
-locally and its hash data sent (FR.01, FR.02); without it the certificate is sent, if CentralContractValidationAllowed
+Source: ISO 15118-2 [V2G2-824] ... [V2G2-829]; OCPP 2.0.1 use case C07: with the root at hand the chain is
+validated
+locally and its hash data sent (FR.01, FR.02); without it the certificate is sent, if
+CentralContractValidationAllowed
 (FR.06); offline, ContractValidationOffline decides (FR.07 to FR.09).
 """
 
@@ -11,6 +13,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -33,7 +36,8 @@ from bench.v2g.messages import iso2
 _Code = iso2.responseCode
 MAX_HASH_DATA = 4
 PATIENCE_S = 30.0
-"""How long the backend may think about a contract altogether; PaymentDetailsRes and AuthorizationRes wait less."""
+"""How long the backend may think about a contract altogether; PaymentDetailsRes and AuthorizationRes wait
+less."""
 
 # What each problem of `bench.pki.validate` is called in a response; the first match in this order counts.
 _CODES: tuple[tuple[str, _Code], ...] = (
@@ -100,7 +104,8 @@ class ContractPolicy:
             raise Refusal(_Code.FAILED_CertChainError, str(error)) from error
 
     def roots(self) -> tuple[x509.Certificate, ...]:
-        """Where a contract may end: MO roots, and V2G roots: an MO may live under the V2G root (ISO 15118-2 annex E)."""
+        """Where a contract may end: MO roots, and V2G roots: an MO may live under the V2G root (ISO 15118-2
+        annex E)."""
         return self.store.roots("MORoot") + self.store.roots("V2GRoot")
 
     def local_check(self, emaid: str, chain: Sequence[x509.Certificate]) -> LocalCheck:
@@ -111,7 +116,8 @@ class ContractPolicy:
         return LocalCheck(tuple(check.codes), tuple(check.path))
 
     async def decide(self, emaid: str, chain: Sequence[x509.Certificate]) -> _Code:
-        """Whether this contract may charge: OK or the FAILED code to answer with. Never raises for a bad contract."""
+        """Whether this contract may charge: OK or the FAILED code to answer with. Never raises for a bad
+        contract."""
         local = self.local_check(emaid, chain)
         if not self.backend().online:
             return self.offline(emaid, local)
@@ -121,22 +127,27 @@ class ContractPolicy:
         if local.problems and not central:
             return response_code(local.problems)
         name = normalise(emaid)
+        loop = asyncio.get_running_loop()
+        asked_s = loop.time()
         try:
             async with asyncio.timeout(PATIENCE_S):
                 if central:
-                    answer = await self.backend().authorize_contract(name, chain_pem=pem(chain), hash_data=None)
+                    answer = await self.backend().authorize_contract(
+                        name, chain_pem=pem(chain), hash_data=None
+                    )
                 else:
                     answer = await self.backend().authorize_contract(
                         name, chain_pem=None, hash_data=self.hash_data(local.path)
                     )
         except (BackendUnavailable, TimeoutError):
-            return self.silence(emaid, local)
+            return self.silence(emaid, loop.time() - asked_s)
         return self.verdict(answer)
 
     def hash_data(self, path: Sequence[x509.Certificate]) -> list[HashData]:
-        """Hash data of leaf and sub-CAs, each with its issuer from the path (at most four, OCPP AuthorizeRequest)."""
+        """Hash data of leaf and sub-CAs, each with its issuer from the path (at most four, OCPP
+        AuthorizeRequest)."""
         entries = []
-        for certificate, issuer in list(zip(path, path[1:], strict=False))[:MAX_HASH_DATA]:
+        for certificate, issuer in list(pairwise(path))[:MAX_HASH_DATA]:
             data = certificate_hash_data(certificate, issuer)
             urls = ocsp_urls(certificate)
             entries.append(
@@ -158,12 +169,13 @@ class ContractPolicy:
             return OK
         return _TOKEN_STATUS.get(answer.status, _Code.FAILED_CertificateNotAllowedAtThisEVSE)
 
-    def silence(self, emaid: str, local: LocalCheck) -> _Code:
-        """The backend did not answer, or not usably: nobody vouches for this contract."""
+    def silence(self, emaid: str, waited_s: float) -> _Code:
+        """The backend did not answer within `waited_s`, or not usably: nobody vouches for this contract."""
         return _Code.FAILED_CertificateNotAllowedAtThisEVSE
 
     def offline(self, emaid: str, local: LocalCheck) -> _Code:
-        """No backend: only a contract that validates here and is known may charge, if that is allowed at all."""
+        """No backend: only a contract that validates here and is known may charge, if that is allowed at
+        all."""
         if not self.variables.flag("ISO15118Ctrlr", "ContractValidationOffline"):
             return _Code.FAILED_CertificateNotAllowedAtThisEVSE
         if local.problems:

@@ -1,6 +1,8 @@
-"""The simulated charger, assembled: pilot, power, meter, V2G server, contracts and backend, and who pays for what.
+"""The simulated charger, assembled: pilot, power, meter, V2G server, contracts and backend, and who pays
+for what.
 
-Everything runs on one event loop. `Charger` is what a defect may change after assembly and what the backend may command
+Everything runs on one event loop. `Charger` is what a defect may change after assembly and what the backend
+may command
 (`bench.charger.backend.Commands`).
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from bench.charger.backend import Backend, BackendUnavailable, IdToken, StopReason, Variables
@@ -47,7 +50,7 @@ class Charger:
             DcStage(cable, profile.dc, insulation_hold_s=profile.insulation_hold_s),
             AcStage(cable, max_current_a=profile.ac_max_current_a),
         )
-        self.pilot = Pilot(cable, power_off=lambda: self.power.unplugged())
+        self.pilot = Pilot(cable, power_off=lambda: self.power.unplugged())  # noqa: PLW0108 - looked up late: a defect may replace it
         self.contracts = ContractPolicy(store, variables, lambda: self.backend)
         self.policy = Policy()
         self.handlers: dict[str, Handler] = dict(HANDLERS)
@@ -58,7 +61,10 @@ class Charger:
         """Called with the service once it listens: for what can be changed only then (the SDP server)."""
 
         self.granted: IdToken | None = None
-        """Who is authorised to charge in this plug-in: a card, a remote start, or the contract of the session."""
+        """Who is authorised to charge in this plug-in: a card, a remote start, or the contract of the
+        session."""
+        self.on_card_wanted: list[Callable[[], None]] = []
+        """Called when an EV waits for external payment: a human would see it on the display."""
         self.card_refused = False
         """The last card was refused; a new V2G session or a new card clears it."""
         self.paused = PausedSessions()
@@ -122,7 +128,8 @@ class Charger:
 
     # --- who pays -----------------------------------------------------------------------------------------
     async def present_card(self, token: IdToken) -> bool:
-        """A card is held to the reader, or a remote start is to be checked first; True when it is accepted."""
+        """A card is held to the reader, or a remote start is to be checked first; True when it is
+        accepted."""
         self.card_refused = False
         try:
             async with asyncio.timeout(REMOTE_CARD_PATIENCE_S):
@@ -157,13 +164,17 @@ class Charger:
 
     async def wait_for_card(self, timeout_s: float) -> None:
         """Wait until a card was accepted or refused, at most `timeout_s`."""
+        event = self._card
+        for callback in tuple(self.on_card_wanted):
+            callback()
         try:
-            await asyncio.wait_for(self._card.wait(), timeout_s)
+            await asyncio.wait_for(event.wait(), timeout_s)
         except TimeoutError:
             return
 
     def authorize(self, session: Session, token: IdToken) -> None:
-        """A session is authorised with `token`; the backend hears of a contract here (of a card it did before)."""
+        """A session is authorised with `token`; the backend hears of a contract here (of a card it did
+        before)."""
         session.authorized = True
         session.token = token
         if self.granted != token:
@@ -175,7 +186,8 @@ class Charger:
         self.card_refused = False
 
     def claim_power(self, session: Session) -> None:
-        """Give the power stage to an authorised session; Refusal when it is not, or another session has it."""
+        """Give the power stage to an authorised session; Refusal when it is not, or another session has
+        it."""
         if not session.authorized:
             raise Refusal(iso2.responseCode.FAILED, "not authorized")
         if self.active is not None and self.active is not session:
@@ -289,7 +301,8 @@ class Charger:
 
     def safe_state(self) -> None:
         """No power, oscillator at rest; at once."""
-        self.power.off()
+        self.power.dc.off()
+        self.power.ac.off()
         self.pilot.unplugged()
 
     async def close(self) -> None:

@@ -1,6 +1,7 @@
 """The control pilot: oscillator and duty cycle by the charger's state, and the vehicle's state read back.
 
-Source: IEC 61851-1 annex A; 5 % duty asks for digital communication (ISO 15118-3 clause 6). The oscillator runs while
+Source: IEC 61851-1 annex A; 5 % duty asks for digital communication (ISO 15118-3 clause 6). The oscillator
+runs while
 a vehicle is connected and rests (100 %, state x1) otherwise.
 """
 
@@ -19,7 +20,8 @@ ENERGY = frozenset("CD")
 class Pilot:
     """Drives the pilot line of `cable` and tells of a vehicle that comes or leaves.
 
-    `power_off` is called synchronously, before anything else, when the vehicle is no longer there or when it leaves
+    `power_off` is called synchronously, before anything else, when the vehicle is no longer there or when
+    it leaves
     states C and D while power is on.
     """
 

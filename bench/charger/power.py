@@ -1,7 +1,9 @@
 """Power stages: the DC converter and the AC contactor, both acting through the cable.
 
-Voltages and currents are what the vehicle asks for, clamped to the charger's nameplate ([V2G2-...] the SECC never
-exceeds its own limits). `off` is synchronous: it is called on unplug and must act before anything else happens.
+Voltages and currents are what the vehicle asks for, clamped to the charger's nameplate ([V2G2-...] the SECC
+never
+exceeds its own limits). `off` is synchronous: it is called on unplug and must act before anything else
+happens.
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ class DcStage:
         return self.cable.seen.dc_current_a
 
     async def insulation_test(self) -> bool:
-        """Apply the test voltage, hold it, take it away; True when the voltage came and went (IEC 61851-23 CC.4)."""
+        """Apply the test voltage, hold it, take it away; True when the voltage came and went (IEC 61851-23
+        CC.4)."""
         test_v = min(INSULATION_TEST_V, self.limits.max_voltage_v)
         self.cable.set(dc_enabled=True, dc_voltage_v=test_v, dc_current_a=INSULATION_CURRENT_A, bleed=False)
         try:
@@ -72,7 +75,8 @@ class DcStage:
         await self.cable.settled(SETTLE_S)
 
     def current_for(self, target_a: float, target_v: float) -> float:
-        """The current limit for a request: target, nameplate current and nameplate power, whichever is least."""
+        """The current limit for a request: target, nameplate current and nameplate power, whichever is
+        least."""
         by_power = self.limits.max_power_w / target_v if target_v > 1.0 else self.limits.max_current_a
         return max(0.0, min(target_a, self.limits.max_current_a, by_power))
 

@@ -1,6 +1,7 @@
 """The charger as a process: sockets opened, backend connected, stopped in the orderly way.
 
-`serve(options)` runs until SIGTERM, SIGINT, the loss of its lifeline, or the loss of the cable; power is off before
+`serve(options)` runs until SIGTERM, SIGINT, the loss of its lifeline, or the loss of the cable; power is
+off before
 anything else is closed.
 """
 
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.charger import defects
-from bench.charger.backend import Backend, CsmsLink, Variables
+from bench.charger.backend import Backend, CsmsLink, IdToken, Variables
 from bench.charger.cable import Cable, CableError, IdealCable, TcpCable
 from bench.charger.model import Charger
 from bench.charger.profile import ChargerProfile
@@ -120,6 +121,8 @@ class Service:
             variables = DeviceModel()
         self.charger = Charger(options.profile, CertificateStore(folder), variables, cable)
         self.charger.backend = self._backend()
+        if options.csms is None:
+            self.charger.on_card_wanted.append(self._willing_customer)
         self.listeners: list[Listener] = []
         self.sdp: SdpServer | None = None
         self.ready: Ready | None = None
@@ -130,6 +133,10 @@ class Service:
         from bench.charger.ocpp import create_backend
 
         return create_backend(self.charger, self.options.csms)
+
+    def _willing_customer(self) -> None:
+        """Without a CSMS somebody with a card is always there."""
+        self.charger.background(self.charger.present_card(IdToken("STANDALONE", "Local")))
 
     async def start(self) -> Ready:
         """Connect the cable, listen, connect the backend. Raises ServiceError."""
@@ -191,7 +198,8 @@ async def _lifeline(lost: asyncio.Event) -> None:
 
 
 async def serve(options: Options) -> int:
-    """Run a charger until it is told to stop; returns the exit status. Raises ServiceError, StoreError, UnknownDefect."""
+    """Run a charger until it is told to stop; returns the exit status. Raises ServiceError, StoreError,
+    UnknownDefect."""
     service = Service(options)
     stop, orphaned = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()

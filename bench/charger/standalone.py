@@ -1,4 +1,5 @@
-"""A backend inside the charger, for a charger without a CSMS: it accepts everybody, and hands out no certificates."""
+"""A backend inside the charger, for a charger without a CSMS: it accepts everybody, and hands out no
+certificates."""
 
 from __future__ import annotations
 

@@ -3,7 +3,10 @@
 Layout of the directory (`plugbench charger serve --store DIR`), everything PEM:
 
     secc/chain.pem  secc/key.pem        leaf first, then its sub-CAs, no root ([V2G2-871])
-    client/chain.pem  client/key.pem    the charger's own TLS client certificate (OCPP security profile 3), optional
+    client/chain.pem  client/key.pem    the charger's own TLS client certificate (OCPP security profile 3),
+    optional
+    faulty/NAME/chain.pem  key.pem      SECC chains with a named fault of `bench.pki.faults`, for TLS
+    defects, optional
     tariff/chain.pem  tariff/key.pem    the mobility operator's sub-CA 2 that signs sales tariffs, optional
     v2g_roots/*.pem  mo_roots/*.pem  csms_roots/*.pem  manufacturer_roots/*.pem     one root a file
 
@@ -14,7 +17,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -92,7 +95,8 @@ def _file_name(certificate: x509.Certificate) -> str:
 
 
 class CertificateStore:
-    """Certificates of the charger, read once and kept in memory; every change goes to disk and to `on_change`."""
+    """Certificates of the charger, read once and kept in memory; every change goes to disk and to
+    `on_change`."""
 
     def __init__(self, folder: Path) -> None:
         """Read the store in `folder` (which need not have every part). Raises StoreError."""
@@ -129,12 +133,18 @@ class CertificateStore:
                 raise StoreError(f"{path}: not a PEM certificate: {error}") from error
         return roots
 
+    def faulty(self, fault: str) -> Identity | None:
+        """An SECC chain with a fault of `bench.pki.faults`, when the station supplied one. Raises
+        StoreError."""
+        return self._load_identity(f"faulty/{fault}")
+
     def roots(self, kind: RootKind) -> tuple[x509.Certificate, ...]:
         """The installed roots of one kind."""
         return tuple(self._roots[kind])
 
     def install_root(self, kind: RootKind, certificate: x509.Certificate) -> None:
-        """Install a root (again, if it is there already). Raises StoreError. Judging it is the caller's business."""
+        """Install a root (again, if it is there already). Raises StoreError. Judging it is the caller's
+        business."""
         if certificate not in self._roots[kind]:
             _write(
                 self.folder / ROOT_FOLDERS[kind] / _file_name(certificate),
@@ -181,12 +191,20 @@ def write_store(
     secc: Credential | None = None,
     client: Credential | None = None,
     tariff: Credential | None = None,
+    faulty: Mapping[str, Credential] | None = None,
     v2g_roots: Iterable[x509.Certificate] = (),
     mo_roots: Iterable[x509.Certificate] = (),
     csms_roots: Iterable[x509.Certificate] = (),
 ) -> None:
-    """Write a store directory from credentials of `bench.pki`; raises StoreError."""
-    for part, credential in (("secc", secc), ("client", client), ("tariff", tariff)):
+    """Write a store directory from credentials of `bench.pki`; raises StoreError.
+
+    `tariff` is the MO sub-CA 2; `faulty` maps fault names ("expired", "wrong-domain-component",
+    "unknown-root") to
+    `pki.faulty("secc", name)`: what the TLS defects of these names show.
+    """
+    parts = {"secc": secc, "client": client, "tariff": tariff}
+    parts |= {f"faulty/{fault}": credential for fault, credential in (faulty or {}).items()}
+    for part, credential in parts.items():
         if credential is not None:
             _write(folder / part / "key.pem", credential.pem_key(), 0o600)
             _write(folder / part / "chain.pem", credential.pem_chain())

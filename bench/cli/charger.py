@@ -18,11 +18,13 @@ from bench.charger.store import StoreError
 from bench.v2g import sdp
 
 _EXAMPLES = """examples:
-  plugbench charger serve --interface lo                               alone: ideal connector, permissive backend
+  plugbench charger serve --interface lo                               alone: ideal connector, permissive
+  backend
   plugbench charger serve --interface lo --store ./charger-store       with certificates: TLS, Plug & Charge
   plugbench charger serve --interface eth1 --csms ws://localhost:9000 --station-id CP1
   plugbench charger serve --interface lo --defect genchallenge-constant
-  plugbench charger defects                                            what can be wrong, and which case finds it
+  plugbench charger defects                                            what can be wrong, and which case
+  finds it
 """
 
 
@@ -41,7 +43,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     listing = actions.add_parser(
         "defects",
         help="list the defects",
-        description="Every defect: the part of the charger that carries it, what is wrong, the cases that name it.",
+        description="Every defect: the part of the charger that carries it, what is wrong, the cases.",
         epilog="examples:\n  plugbench charger defects\n  plugbench charger defects --names\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -59,18 +61,30 @@ def _serve_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     serving.add_argument("--interface", required=True, metavar="IF", help="network interface towards the EV")
     serving.add_argument("--profile", type=Path, metavar="F", help="TOML file with nameplate and habits")
-    serving.add_argument("--csms", metavar="URL", help="ws:// or wss:// address of the CSMS, without the station id")
-    serving.add_argument("--defect", action="append", default=[], metavar="NAME", help="put a defect on it (repeatable)")
-    serving.add_argument("--store", type=Path, metavar="DIR", help="certificates and keys; without it there is no TLS")
+    serving.add_argument(
+        "--csms", metavar="URL", help="ws:// or wss:// address of the CSMS, without the station id"
+    )
+    serving.add_argument(
+        "--defect", action="append", default=[], metavar="NAME", help="put a defect on it (repeatable)"
+    )
+    serving.add_argument(
+        "--store", type=Path, metavar="DIR", help="certificates and keys; without it there is no TLS"
+    )
     serving.add_argument("--cable", metavar="HOST:PORT", help="the rig's end of the cable")
     serving.add_argument(
-        "--sdp-port", type=int, default=sdp.PORT, metavar="N", help=f"UDP port of SDP (default {sdp.PORT}; 0: any)"
+        "--sdp-port",
+        type=int,
+        default=sdp.PORT,
+        metavar="N",
+        help=f"UDP port of SDP (default {sdp.PORT}; 0: any)",
     )
     serving.add_argument("--station-id", default="PLUGBENCH-SIM", metavar="ID", help="OCPP identity")
     serving.add_argument("--password", metavar="TEXT", help="OCPP basic-auth password")
     serving.add_argument("--ready-json", action="store_true", help="print one JSON line once it listens")
     serving.add_argument("--lifeline", action="store_true", help="stop when standard input ends")
-    serving.add_argument("-v", "--verbose", action="count", default=0, help="log to standard error (-vv: more)")
+    serving.add_argument(
+        "-v", "--verbose", action="count", default=0, help="log to standard error (-vv: more)"
+    )
     serving.set_defaults(func=run)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,10 @@ def run(args: argparse.Namespace) -> int:
             _create(args.folder, force=args.force)
         else:
             _inspect(args.path)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough; what is still buffered must not fail at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (_UserError, OSError) as error:
         text = (
             f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error

@@ -1,7 +1,8 @@
-"""The traction battery: open-circuit voltage over SoC, internal resistance, constant current then constant voltage.
+"""The traction battery: open-circuit voltage over SoC, internal resistance, constant current then constant
+voltage.
 
-Enough of a battery for a charger to see a car: voltage rises with SoC and with current, the current it asks for is
-limited by the car, by power and, near full, by the voltage limit.
+Enough of a battery for a charger to see a car: voltage rises with SoC and with current, the current it asks
+for is limited by the car, by power and, near full, by the voltage limit.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class Battery:
         return missing_wh / power_w * 3600
 
     def step(self, dt_s: float, current_a: float) -> None:
-        """Let `current_a` flow for `dt_s` seconds: SoC and voltage move, the heat of the resistance is lost."""
+        """Let `current_a` flow for `dt_s` seconds: SoC and voltage move, the resistance heats."""
         self.current_a = current_a
         hours = max(0.0, dt_s) / 3600
         stored_wh = self.ocv_v * current_a * hours

@@ -19,8 +19,8 @@ from bench.pki.store import StoreError
 class Credentials:
     """Keys and roots of a car; each may be absent.
 
-    `v2g_roots` judge the charger's TLS certificate and the provisioning service's chain, `mo_roots` a new contract's
-    chain and the signature of a sales tariff.
+    `v2g_roots` judge the charger's TLS certificate and the provisioning service's chain, `mo_roots` a new
+    contract's chain and the signature of a sales tariff.
     """
 
     contract: Credential | None = None
@@ -51,8 +51,8 @@ class Credentials:
 class Provisioning:
     """What became of a CertificateInstallation or CertificateUpdate.
 
-    `contract` is the new contract with its key, None when it could not be taken; `problems` say what is wrong with the
-    answer (empty: signature, chain and key are all right).
+    `contract` is the new contract with its key, None when it could not be taken; `problems` say what is wrong
+    with the answer (empty: signature, chain and key are all right).
     """
 
     message: str

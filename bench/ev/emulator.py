@@ -9,8 +9,8 @@ from typing import Any
 from bench.ev.battery import Battery
 from bench.ev.credentials import Credentials
 from bench.ev.errors import PlanMistake
-from bench.ev.iso2.warm_up import codec_ready
 from bench.ev.iso2.state import Auth, Energy, SessionState
+from bench.ev.iso2.warm_up import codec_ready
 from bench.ev.options import SessionOptions
 from bench.ev.profile import EvProfile, load_profile
 from bench.ev.session import Session
@@ -27,8 +27,9 @@ _OPTION_NAMES = frozenset(each.name for each in dataclasses.fields(SessionOption
 class EvEmulator:
     """A car on a cable: its instruments, its profile, what it knows of certificates.
 
-    `defaults` are SessionOptions that hold for every plug-in. `tap` is a `bench.capture.sniffer.Tap` that gets what the
-    sockets carry. The battery lives as long as the emulator, so that a second session finds it as the first left it.
+    `defaults` are SessionOptions that hold for every plug-in. `tap` is a `bench.capture.sniffer.Tap` that
+    gets what the sockets carry. The battery lives as long as the emulator, so that a second session finds it
+    as the first left it.
     """
 
     def __init__(
@@ -36,10 +37,10 @@ class EvEmulator:
         vehicle: Vehicle | None = None,
         profile: EvProfile | None = None,
         timeline: Timeline | None = None,
+        *,
         interface: str = "lo",
         sdp_port: int = PORT,
         credentials: Credentials | None = None,
-        *,
         defaults: SessionOptions | None = None,
         tap: Any = None,
     ) -> None:
@@ -77,13 +78,17 @@ class EvEmulator:
         return self._contexts[options]
 
     def plug_in(
-        self, energy: Energy | None = None, auth: Auth | None = None, tls: bool | None = None, **overrides: Any
+        self,
+        energy: Energy | None = None,
+        auth: Auth | None = None,
+        tls: bool | None = None,
+        **overrides: Any,
     ) -> Session:
         """Plug in (pilot B) and be ready to talk; nothing is sent yet.
 
-        `overrides` are fields of SessionOptions, of EvProfile (`soc_percent=99`, `pace__charge_loop_s=0.1`), `profile`
-        or `battery`. A session that is still open is closed first; a car that is plugged in already stays so. Raises
-        PlanMistake for an unknown override or a missing credential.
+        `overrides` are fields of SessionOptions, of EvProfile (`soc_percent=99`, `pace__charge_loop_s=0.1`),
+        `profile` or `battery`. A session that is still open is closed first; a car that is plugged in already
+        stays so. Raises PlanMistake for an unknown override or a missing credential.
         """
         chosen = {"energy": energy, "auth": auth, "tls": tls}
         overrides.update({key: value for key, value in chosen.items() if value is not None})
@@ -108,17 +113,23 @@ class EvEmulator:
             self.session.close()
         inlet = profile.dc if options.energy == "dc" else profile.ac
         if options.energy not in ("ac", "dc") or options.auth not in ("eim", "pnc"):
-            raise PlanMistake(f"energy {options.energy!r} with auth {options.auth!r}: use ac or dc, eim or pnc")
+            raise PlanMistake(
+                f"energy {options.energy!r} with auth {options.auth!r}: use ac or dc, eim or pnc"
+            )
         if inlet is None:
             raise PlanMistake(f"the car {profile.name!r} has no {options.energy.upper()} inlet")
         contract = None if options.no_contract else options.contract or self.credentials.contract
         oem = options.oem or self.credentials.oem
         provisioning = options.certificate
         if provisioning == "auto":
-            provisioning = "install" if options.auth == "pnc" and contract is None and oem is not None else "none"
+            provisioning = (
+                "install" if options.auth == "pnc" and contract is None and oem is not None else "none"
+            )
         if options.auth == "pnc":
             if provisioning == "install" and oem is None:
-                raise PlanMistake("installing a contract needs an OEM provisioning certificate, the car has none")
+                raise PlanMistake(
+                    "installing a contract needs an OEM provisioning certificate, the car has none"
+                )
             if provisioning != "install" and contract is None:
                 raise PlanMistake("Plug and Charge needs a contract (or an OEM provisioning certificate)")
         state = SessionState(
@@ -133,7 +144,7 @@ class EvEmulator:
         )
         wire = Wire(self.timeline, self.interface, self.sdp_port, self.tap)
         context: Callable[[], tls.ClientContext] = lambda: self._context(options.tls_options)  # noqa: E731
-        self.session = Session(self, options, state, wire, self.vehicle, context)
+        self.session = Session(self, options, state, wire=wire, vehicle=self.vehicle, context=context)
         return self.session
 
     def resume(self, paused: Session, **overrides: Any) -> Session:
@@ -145,7 +156,9 @@ class EvEmulator:
         return session
 
     def unplug(self, *, keep_link: bool = False) -> None:
-        """Pull the plug: pilot A, contactor open, everything off; the connection is torn down unless `keep_link`."""
+        """Pull the plug: pilot A, contactor open, everything off; the connection is torn down unless
+        `keep_link`.
+        """
         self.vehicle.unplug()
         self.timeline.append("ev", "step", "unplugged")
         if self.session is not None and not keep_link:

@@ -1,13 +1,13 @@
 """What an EV session can end with.
 
-    EvError
-      ProfileError            the EV profile is wrong; one line "file: key: what, how to mend"
-      MissingPower            a step needs an instrument that this bench does not have
-      PlanMistake             the plan asks for something that cannot be (unknown message name, no contract given)
-      SessionEnded            the charger did not get the session where the plan wanted it
-        ChargerTimeout        no answer in time
-        ChargerClosed         the charger closed or refused the connection
-        ChargerGarbage        the charger sent what cannot be understood
+EvError
+  ProfileError            the EV profile is wrong; one line "file: key: what, how to mend"
+  MissingPower            a step needs an instrument that this bench does not have
+  PlanMistake             the plan asks for something that cannot be (unknown message name, no contract given)
+  SessionEnded            the charger did not get the session where the plan wanted it
+    ChargerTimeout        no answer in time
+    ChargerClosed         the charger closed or refused the connection
+    ChargerGarbage        the charger sent what cannot be understood
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class ProfileError(EvError):
     """An EV profile cannot be used; the text is one line naming file, key, fault and remedy."""
 
 
-class MissingPower(EvError):
+class MissingPower(EvError):  # noqa: N818 - the name that plans use
     """The session needs an instrument (`capability`) that the bench lacks; `step` says what for."""
 
     def __init__(self, capability: str, step: str) -> None:
@@ -32,14 +32,15 @@ class MissingPower(EvError):
         self.capability, self.step = capability, step
 
 
-class PlanMistake(EvError):
+class PlanMistake(EvError):  # noqa: N818 - the name that plans use
     """The caller asked for something that no session can do."""
 
 
-class SessionEnded(EvError):
+class SessionEnded(EvError):  # noqa: N818 - the name that plans use
     """The session ended, or went another way, before it got where the plan wanted it.
 
-    `after` is the last message sent or received, `response_code` the charger's last code (None before the first).
+    `after` is the last message sent or received, `response_code` the charger's last code (None before the
+    first).
     """
 
     def __init__(self, reason: str, after: str | None = None, response_code: str | None = None) -> None:

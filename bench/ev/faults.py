@@ -4,9 +4,9 @@
     session.deviate("CurrentDemandReq", faults.delay(0.5), when=3)
     session.deviate("PaymentDetailsReq", faults.change({"ContractSignatureCertChain.Certificate": b"no DER"}))
 
-A fault works on an `Outgoing` in one of four stages: the message before it is signed ("message"), after it is signed
-("signed"), the EXI bytes ("exi"), or how the frame is written ("frame"). The note of every fault stands in the
-`deviation` of the timeline event.
+A fault works on an `Outgoing` in one of four stages: the message before it is signed ("message"), after it is
+signed ("signed"), the EXI bytes ("exi"), or how the frame is written ("frame"). The note of every fault
+stands in the `deviation` of the timeline event.
 """
 
 from __future__ import annotations
@@ -165,7 +165,9 @@ def _frame(note: str, edit: Callable[[bytes], bytes]) -> Fault:
 
 
 def raw(data: bytes, *, framed: bool = True) -> Fault:
-    """Send `data` in place of the EXI, in a right V2GTP frame; with `framed=False` in place of the whole frame."""
+    """Send `data` in place of the EXI, in a right V2GTP frame; with `framed=False` in place of the whole
+    frame.
+    """
     if framed:
         return _exi(f"raw EXI {_shown(data)}", lambda _: data)
     return _frame(f"raw frame {_shown(data)}", lambda _: data)
@@ -177,7 +179,9 @@ def random_exi(length: int) -> Fault:
 
 
 def flip_bits(*positions: int) -> Fault:
-    """Flip the bits at `positions` of the EXI (0: the most significant bit of the first byte; negative: from the end)."""
+    """Flip the bits at `positions` of the EXI (0: the most significant bit of the first byte; negative: from
+    the end).
+    """
 
     def edit(exi: bytes) -> bytes:
         data = bytearray(exi)
@@ -205,7 +209,11 @@ def trailing(data: bytes) -> Fault:
 
 
 def wrong_header(
-    *, version: int | None = None, inverse: int | None = None, payload_type: int | None = None, length: int | None = None
+    *,
+    version: int | None = None,
+    inverse: int | None = None,
+    payload_type: int | None = None,
+    length: int | None = None,
 ) -> Fault:
     """Send a V2GTP header that has the given fields wrong; with no argument the version is 2."""
     if version is inverse is payload_type is length is None:
@@ -227,7 +235,9 @@ def wrong_header(
 
 
 def split(pieces: int, gap_s: float = 0.02) -> Fault:
-    """Write the frame in `pieces` TCP segments (TLS: records), `gap_s` apart so that none are joined on the way."""
+    """Write the frame in `pieces` TCP segments (TLS: records), `gap_s` apart so that none are joined on the
+    way.
+    """
 
     def apply(out: Outgoing) -> None:
         out.segments, out.gap_s = max(1, pieces), max(0.0, gap_s)

@@ -1,8 +1,8 @@
 """The eight named steps of the handshake, from the stamps that the session took.
 
-The steps follow each other without a gap, from the first SDP request to the first PowerDeliveryRes, so that their
-durations add up to `total_s`. A step that a session does not have (SDP with a given address, TLS off, contract
-messages under ExternalPayment) is left out and its time belongs to the next one.
+The steps follow each other without a gap, from the first SDP request to the first PowerDeliveryRes, so that
+their durations add up to `total_s`. A step that a session does not have (SDP with a given address, TLS off,
+contract messages under ExternalPayment) is left out and its time belongs to the next one.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ NAMES = (
     "charge_parameter_discovery",
     "power_delivery_start",
 )
-"""sdp_request ends when the request that was answered has gone (0 s when that was the first), sdp_response with the
-answer, tls_handshake when the connection is secured, payment_service_selection with its response, payment_details_req
-when that request has gone, payment_details_res and charge_parameter_discovery with their (last) responses,
-power_delivery_start with the first PowerDeliveryRes."""
+"""sdp_request ends when the request that was answered has gone (0 s when that was the first), sdp_response
+with the answer, tls_handshake when the connection is secured, payment_service_selection with its response,
+payment_details_req when that request has gone, payment_details_res and charge_parameter_discovery with their
+(last) responses, power_delivery_start with the first PowerDeliveryRes."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step; `t_s` is its begin since the start of the handshake, `end_ns` the monotonic stamp of its end."""
+    """One step; `t_s` is its begin since the start of the handshake, `end_ns` the stamp of its end."""
 
     name: str
     t_s: float

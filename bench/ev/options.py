@@ -17,11 +17,11 @@ Certificate = Literal["auto", "none", "install", "update"]
 class SessionOptions:
     """Options of a plug-in; every field can be given to `EvEmulator.plug_in` by name.
 
-    `contract`/`oem`: other credentials than the car's. `certificate`: fetch a contract first ("auto": when the car has
-    none but has an OEM provisioning certificate). `verify`: "record" notes what is wrong with the charger's certificate
-    and goes on, "strict" ends the session. `receive_patience_s`: wait this long for every answer (a breach of the
-    message timeout is noted on the timeline), None for the standard's times. `address`: go there instead of asking by
-    SDP, (IPv6 address, port). `resume`: SessionID to join.
+    `contract`/`oem`: other credentials than the car's. `certificate`: fetch a contract first ("auto": when
+    the car has none but has an OEM provisioning certificate). `verify`: "record" notes what is wrong with the
+    charger's certificate and goes on, "strict" ends the session. `receive_patience_s`: wait this long for
+    every answer (a breach of the message timeout is noted on the timeline), None for the standard's times.
+    `address`: go there instead of asking by SDP, (IPv6 address, port). `resume`: SessionID to join.
     """
 
     energy: Energy = "dc"

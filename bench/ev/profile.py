@@ -1,11 +1,12 @@
 """The EV as data: a TOML profile, read strictly.
 
-An unknown key, a missing one or an impossible limit raises ProfileError with one line that says which file and key,
-what is wrong and how to mend it. The profiles that come with Plugbench are in `fixtures/ev`.
+An unknown key, a missing one or an impossible limit raises ProfileError with one line that says which file
+and key, what is wrong and how to mend it. The profiles that come with Plugbench are in `fixtures/ev`.
 """
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -30,6 +31,9 @@ class OfferedProtocol:
     minor: int
     schema_id: int
     priority: int
+
+
+DEFAULT_PROTOCOLS = (OfferedProtocol(ISO2_NAMESPACE, 2, 0, 1, 1),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,8 @@ class Pace:
     charge_loop_s: float = 0.025
     ongoing_loop_s: float = 0.025
     current_demand_patience_s: float = 2.0
-    """The standard gives CurrentDemandRes 0.25 s (table 109); the rules judge that, the car waits this long."""
+    """The standard gives CurrentDemandRes 0.25 s (table 109); the rules judge that, the car waits this long.
+    """
     ongoing_limit_s: float = 60.0
     """V2G_EVCC_Ongoing_Timeout, table 109."""
     cable_check_limit_s: float = 40.0
@@ -101,7 +106,7 @@ class EvProfile:
     temperature_c: float = 25.0
     dc: DcLimits | None = None
     ac: AcLimits | None = None
-    protocols: tuple[OfferedProtocol, ...] = (OfferedProtocol(ISO2_NAMESPACE, 2, 0, 1, 1),)
+    protocols: tuple[OfferedProtocol, ...] = DEFAULT_PROTOCOLS
     departure_time_s: int | None = None
     max_schedule_entries: int | None = None
     pace: Pace = field(default_factory=Pace)
@@ -157,7 +162,9 @@ def load_profile(source: str | Path = "midsize_dc") -> EvProfile:
         raw = tomllib.loads(data.decode("utf-8"))
     except OSError as error:
         known = ", ".join(bundled_profiles())
-        raise ProfileError(f"{path}: cannot be read ({error.strerror}); give a file or one of: {known}") from None
+        raise ProfileError(
+            f"{path}: cannot be read ({error.strerror}); give a file or one of: {known}"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProfileError(f"{path}: not TOML: {error}") from None
     return parse_profile(raw, path)
@@ -208,7 +215,7 @@ def _battery(table: Table, dc: DcLimits | None) -> BatteryLimits:
     curve = table.points("ocv_v")
     if curve[0][0] != 0 or curve[-1][0] != 100:
         raise table.error("ocv_v", "the curve must run from 0 to 100 percent", "add the missing end point")
-    for (soc0, v0), (soc1, v1) in zip(curve, curve[1:], strict=False):
+    for (soc0, v0), (soc1, v1) in itertools.pairwise(curve):
         if soc1 <= soc0 or v1 < v0:
             raise table.error(
                 "ocv_v", f"falls between {soc0:g} and {soc1:g} percent", "let SoC rise and voltage not fall"
@@ -251,8 +258,12 @@ def _dc(table: Table) -> DcLimits:
         max_current_a=table.number("max_current_a", 0.1, PHYSICAL_MAX),
         max_voltage_v=table.number("max_voltage_v", 1, 2000),
         max_power_kw=table.number("max_power_kw", 0.001, PHYSICAL_MAX / 1000),
-        precharge_current_a=table.number("precharge_current_a", 0, 10, default=DcLimits().precharge_current_a),
-        voltage_tolerance_v=table.number("voltage_tolerance_v", 0.1, 100, default=DcLimits().voltage_tolerance_v),
+        precharge_current_a=table.number(
+            "precharge_current_a", 0, 10, default=DcLimits().precharge_current_a
+        ),
+        voltage_tolerance_v=table.number(
+            "voltage_tolerance_v", 0.1, 100, default=DcLimits().voltage_tolerance_v
+        ),
         settle_s=table.number("settle_s", 0, 60, default=DcLimits().settle_s),
     )
     table.finish()
@@ -274,7 +285,9 @@ def _ac(table: Table) -> AcLimits:
             "lower it",
         )
     if limits.mode == "AC_single_phase_core" and limits.phases != 1:
-        raise table.error("phases", f"{limits.phases} phases do not fit AC_single_phase_core", "write phases = 1")
+        raise table.error(
+            "phases", f"{limits.phases} phases do not fit AC_single_phase_core", "write phases = 1"
+        )
     table.finish()
     return limits
 
@@ -282,7 +295,7 @@ def _ac(table: Table) -> AcLimits:
 def _protocols(top: Table) -> tuple[OfferedProtocol, ...]:
     tables = top.tables("protocols")
     if not tables:
-        return EvProfile.__dataclass_fields__["protocols"].default  # type: ignore[no-any-return]
+        return DEFAULT_PROTOCOLS
     found = []
     for table in tables:
         found.append(

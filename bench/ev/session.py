@@ -1,4 +1,6 @@
-"""One ISO 15118-2 session as a plan drives it: run until a message, look at it, send it, deviate, charge, stop."""
+"""One ISO 15118-2 session as a plan drives it: run until a message, look at it, send it, deviate, charge,
+stop.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ EXTRA_ANSWER_S = 1.0
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request and its answer (bodies). `t_ns` is when the answer came, `sent_ns` when the request had gone out."""
+    """A request and its answer (bodies). `t_ns` is when the answer came, `sent_ns` when the request had gone
+    out.
+    """
 
     name: str
     request: Any
@@ -45,18 +49,25 @@ class Exchange:
 
 
 class Session:
-    """A session between plug-in and its end. Made by `EvEmulator.plug_in`; not for several threads at once."""
+    """A session between plug-in and its end. Made by `EvEmulator.plug_in`; not for several threads."""
 
     def __init__(
         self,
         emulator: EvEmulator,
         options: SessionOptions,
         state: SessionState,
+        *,
         wire: Wire,
         vehicle: Vehicle,
         context: Callable[[], tls.ClientContext],
     ) -> None:
-        self._emulator, self.options, self.state, self.wire, self.vehicle = emulator, options, state, wire, vehicle
+        self._emulator, self.options, self.state, self.wire, self.vehicle = (
+            emulator,
+            options,
+            state,
+            wire,
+            vehicle,
+        )
         self._context = context
         self._power = PowerHand(vehicle, state)
         self._next: str | None = flow.FIRST
@@ -113,7 +124,7 @@ class Session:
 
     @property
     def tariff_signature(self) -> str | None:
-        """"valid", "unsigned", "absent" or "invalid: ..."; None before a schedule came."""
+        """ "valid", "unsigned", "absent" or "invalid: ..."; None before a schedule came."""
         return self.state.tariff_signature
 
     @property
@@ -144,7 +155,9 @@ class Session:
     # --- deviations ---
 
     def deviate(self, name: str, *faults: Fault, when: int | None = None) -> Session:
-        """Let `faults` act on request `name`: on its `when`-th sending (1 is the first), or on all. Returns self."""
+        """Let `faults` act on request `name`: on its `when`-th sending (1 is the first), or on all. Returns
+        self.
+        """
         self._known(name)
         self._faults.setdefault(name, []).extend((when, fault) for fault in faults)
         return self
@@ -152,7 +165,7 @@ class Session:
     # --- driving ---
 
     def discover(self) -> sdp.SdpResult | None:
-        """Ask for the charger by SDP, once; None when the address is given. Raises ChargerTimeout, EvError."""
+        """Ask for the charger by SDP, once; None with a given address. Raises ChargerTimeout, EvError."""
         if self.sdp is None and self.options.address is None:
             try:
                 self.sdp = self.wire.discover(
@@ -165,7 +178,9 @@ class Session:
         return self.sdp
 
     def connect(self) -> Session:
-        """SDP, TCP and TLS, when that has not been done. Raises SessionEnded and its subclasses. Returns self."""
+        """SDP, TCP and TLS, when that has not been done. Raises SessionEnded and its subclasses. Returns
+        self.
+        """
         if self.wire.is_open:
             return self
         self._check_alive()
@@ -201,7 +216,8 @@ class Session:
     def until(self, name: str) -> Session:
         """Run up to, not including, the sending of request `name`.
 
-        Raises SessionEnded (or a subclass) when the session does not get there, PlanMistake for an unknown name.
+        Raises SessionEnded (or a subclass) when the session does not get there, PlanMistake for an unknown
+        name.
         """
         self._known(name)
         deadline = time.monotonic() + self.options.step_limit_s
@@ -227,10 +243,12 @@ class Session:
         until_soc: float | None = None,
         until_stopped: bool = False,
     ) -> Session:
-        """Charge from wherever the session is until one of the limits is met (none: until the battery is full).
+        """Charge from wherever the session is until one of the limits is met (none: until the battery is
+        full).
 
-        `for_s` counts from the first answer in the charge loop. When the charger asks to stop before that, the EV stops
-        in order and SessionEnded is raised; with `until_stopped` it returns instead, before it says Stop.
+        `for_s` counts from the first answer in the charge loop. When the charger asks to stop before that,
+        the EV stops in order and SessionEnded is raised; with `until_stopped` it returns instead, before it
+        says Stop.
         """
         self._reach_loop()
         started_s, energy_start_wh = time.monotonic(), self.energy_wh
@@ -252,7 +270,9 @@ class Session:
             self._step()
 
     def stop(self) -> Session:
-        """End in order: current to zero, PowerDelivery Stop, WeldingDetection (DC), SessionStop. Returns self."""
+        """End in order: current to zero, PowerDelivery Stop, WeldingDetection (DC), SessionStop. Returns
+        self.
+        """
         self._check_alive()
         self._stop_in_order()
         return self
@@ -272,7 +292,7 @@ class Session:
         return self._emulator.resume(self, **overrides)
 
     def renegotiate(self) -> Session:
-        """PowerDelivery Renegotiate, ChargeParameterDiscovery, and back into the charge loop. Returns self."""
+        """PowerDelivery Renegotiate, ChargeParameterDiscovery, back into the charge loop. Returns self."""
         if not self.state.started:
             self._reach_loop()
         self._intend("renegotiate")
@@ -290,8 +310,8 @@ class Session:
     def send_next(self) -> Any:
         """Send the pending request and return the response body; a refusal is returned, not raised.
 
-        Raises ChargerTimeout, ChargerClosed, ChargerGarbage; SessionEnded when there is nothing to send any more or the
-        car itself will not go on; MissingPower when the bench lacks an instrument for the step.
+        Raises ChargerTimeout, ChargerClosed, ChargerGarbage; SessionEnded when there is nothing to send any
+        more or the car itself will not go on; MissingPower when the bench lacks an instrument for the step.
         """
         self._check_alive()
         self.connect()
@@ -344,7 +364,8 @@ class Session:
 
     def _check_time(self, goal: str, deadline: float) -> None:
         if time.monotonic() >= deadline:
-            reason = f"{goal} was not reached within {self.options.step_limit_s:g} s, the session is at {self._next}"
+            limit_s = self.options.step_limit_s
+            reason = f"{goal} was not reached within {limit_s:g} s, the session is at {self._next}"
             raise SessionEnded(reason, self._last_name(), self._last_code())
 
     def _check_reachable(self, name: str, deadline: float) -> None:
@@ -526,7 +547,9 @@ class Session:
             following = flow.ROWS[name].absorb(state, body)
         except (GiveUp, AttributeError, TypeError, ValueError, OverflowError) as reason:
             # What a handler cannot use of a decoded message is the charger's fault, not a crash.
-            self._end(str(reason) if isinstance(reason, GiveUp) else f"{received.name} cannot be used: {reason}")
+            self._end(
+                str(reason) if isinstance(reason, GiveUp) else f"{received.name} cannot be used: {reason}"
+            )
             return
         self._power.after(name, received.t_ns, accepted=True)
         self._next = following

@@ -29,7 +29,9 @@ class Table:
         for key in self._raw:
             if key not in self._asked:
                 near = difflib.get_close_matches(key, self._asked, 1)
-                remedy = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(self._asked))}"
+                remedy = (
+                    f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(self._asked))}"
+                )
                 raise self.error(key, "unknown key", remedy)
 
     def _get(self, key: str, default: Any, wanted: str) -> Any:
@@ -114,6 +116,10 @@ class Table:
     def tables(self, key: str) -> list[Table]:
         """The array of tables `key` (at most 20), empty where it is absent."""
         value = self._get(key, [], "")
-        if not isinstance(value, list) or len(value) > 20 or not all(isinstance(each, dict) for each in value):
+        if (
+            not isinstance(value, list)
+            or len(value) > 20
+            or not all(isinstance(each, dict) for each in value)
+        ):
             raise self.error(key, "not an array of at most 20 tables", f"write [[{self._prefix}{key}]]")
         return [Table(each, self._where, f"{self._prefix}{key}[{n}].") for n, each in enumerate(value)]

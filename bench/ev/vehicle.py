@@ -1,8 +1,9 @@
-"""The car's power side: pilot, contactor, battery stand-in (DC sink) and AC load, each an instrument or absent.
+"""The car's power side: pilot, contactor, battery stand-in (DC sink) and AC load, each an instrument or
+absent.
 
-The capabilities are taken by their shape, so that any driver of `drivers/` fits, and a test double too. Every command
-is one event on the timeline. What a bench lacks raises MissingPower when a step needs it, except in a vehicle made
-with `Vehicle.without_power()`, which goes through the motions for tests of the protocol alone.
+The capabilities are taken by their shape, so that any driver of `drivers/` fits, and a test double too. Every
+command is one event on the timeline. What a bench lacks raises MissingPower when a step needs it, except in a
+vehicle made with `Vehicle.without_power()`, which goes through the motions for tests of the protocol alone.
 """
 
 from __future__ import annotations
@@ -190,7 +191,9 @@ class Vehicle:
         """Switch the sink off."""
         if self.dc_sink is not None and self._sink_on:
             self.dc_sink.output(False)
-            self._event("sink", "set", voltage_v=self._sink_voltage_v, current_limit_a=self._sink_limit_a, on=False)
+            self._event(
+                "sink", "set", voltage_v=self._sink_voltage_v, current_limit_a=self._sink_limit_a, on=False
+            )
         self._sink_on = False
 
     def draw_ac(self, current_a: float, phases: int, step: str) -> None:
@@ -223,7 +226,9 @@ class Vehicle:
         return float(self.ac_load.measure().power_w) if self.ac_load is not None else None
 
     def wait_current_below(self, limit_a: float, timeout_s: float) -> float | None:
-        """Measure until the sink's current is below `limit_a` or the time is up; the last reading (None: no sink)."""
+        """Measure until the sink's current is below `limit_a` or the time is up; the last reading (None: no
+        sink).
+        """
         deadline = time.monotonic() + timeout_s
         current_a = self.sink_current_a()
         # The instrument's round trip paces this loop; a sink has no event for "current fell".

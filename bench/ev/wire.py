@@ -90,7 +90,9 @@ class Wire:
     def discover(
         self, *, want_tls: bool, attempts: int, timeout_s: float, request: bytes | None = None
     ) -> sdp.SdpResult:
-        """Find the charger. Raises ChargerTimeout when nobody answers, EvError when the interface cannot do SDP."""
+        """Find the charger. Raises ChargerTimeout when nobody answers, EvError when the interface cannot do
+        SDP.
+        """
         result: sdp.SdpResult | None = None
         try:
             result = sdp.discover(
@@ -108,7 +110,8 @@ class Wire:
             self.event("step", result.note)
         if result.response is None:
             raise ChargerTimeout(
-                f"no SDP answer to {result.attempts} requests in {result.duration_s:.2f} s on {self.interface}",
+                f"no SDP answer to {result.attempts} requests in {result.duration_s:.2f} s "
+                f"on {self.interface}",
                 "SDPReq",
             )
         return result
@@ -161,7 +164,8 @@ class Wire:
     def open(
         self, address: str, port: int, context: tls.ClientContext | None, timeout_s: float = CONNECT_TIMEOUT_S
     ) -> TlsOutcome | None:
-        """Connect, with TLS when `context` is given; what the car thinks of the certificate is in the outcome.
+        """Connect, with TLS when `context` is given; what the car thinks of the certificate is in the
+        outcome.
 
         Raises ChargerClosed (refused, TLS failed) or ChargerTimeout.
         """
@@ -246,7 +250,9 @@ class Wire:
         else:
             connection.close()
         self._tap_close(outgoing=True)
-        self.event("tcp", "close", by="ev", connection=self.number, duration_s=(now_ns() - self._opened_ns) / 1e9)
+        self.event(
+            "tcp", "close", by="ev", connection=self.number, duration_s=(now_ns() - self._opened_ns) / 1e9
+        )
 
     def _tap_close(self, *, outgoing: bool) -> None:
         if self.tap is not None and self._flow is not None:
@@ -267,11 +273,14 @@ class Wire:
 
     # --- messages ---
 
-    def send(self, out: Outgoing, schema: Literal["sap", "iso2"], faults: Sequence[Fault], message: Any) -> int:
+    def send(
+        self, out: Outgoing, schema: Literal["sap", "iso2"], faults: Sequence[Fault], message: Any
+    ) -> int:
         """Encode and write `message` (the body of `out` in its envelope); the stamp after the last byte.
 
-        Faults of the stages "exi" and "frame" are applied here. Raises ChargerClosed when the charger is gone,
-        PlanMistake for a message that no stage was told to spoil and that still does not fit the schema.
+        Faults of the stages "exi" and "frame" are applied here. Raises ChargerClosed when the charger is
+        gone, PlanMistake for a message that no stage was told to spoil and that still does not fit the
+        schema.
         """
         try:
             out.exi = codec.encode(message, schema, deviations=bool(out.notes))
@@ -349,7 +358,9 @@ class Wire:
             kind, exi, t_ns = self._wait(connection, after, limit_s, patience_s)
         except ReceiveTimeout as error:
             text = f"no answer to {after} within {patience_s:g} s"
-            self.event("v2g-error", "timeout", after=after, text=text, limit_s=limit_s, pending_bytes=error.pending)
+            self.event(
+                "v2g-error", "timeout", after=after, text=text, limit_s=limit_s, pending_bytes=error.pending
+            )
             raise ChargerTimeout(text, after) from error
         except v2gtp.V2GTPError as error:
             self.event("v2g-error", "v2gtp", after=after, text=str(error), exi=error.header.hex())
@@ -359,7 +370,14 @@ class Wire:
             raise ChargerClosed(f"the charger closed the connection after {after}", after) from error
         if self.tap is not None and self._flow is not None:
             self.tap.tcp_data(self._flow, v2gtp.pack(kind, exi), t_ns, outgoing=False)
-        return self._decode(after, schema, kind, exi, t_ns, sent_ns)
+        self._check_type(after, kind, exi, t_ns)
+        return self._decode(after, schema, exi, t_ns, sent_ns)
+
+    def _check_type(self, after: str, kind: int, exi: bytes, t_ns: int) -> None:
+        if kind != v2gtp.PAYLOAD_V2G_EXI:
+            text = f"payload type {kind:#06x} instead of {v2gtp.PAYLOAD_V2G_EXI:#06x}"
+            self.event("v2g-error", "v2gtp", t_ns, after=after, text=text, exi=exi.hex())
+            raise ChargerGarbage(f"the answer to {after} has {text}", after)
 
     def _wait(
         self, connection: V2GConnection, after: str, limit_s: float, patience_s: float
@@ -369,16 +387,14 @@ class Wire:
         try:
             return connection.receive(limit_s)
         except ReceiveTimeout:
-            self.event("v2g-error", "late", after=after, text=f"no answer to {after} within {limit_s:g} s yet")
+            self.event(
+                "v2g-error", "late", after=after, text=f"no answer to {after} within {limit_s:g} s yet"
+            )
             return connection.receive(patience_s - limit_s)
 
     def _decode(
-        self, after: str, schema: Literal["sap", "iso2"], kind: int, exi: bytes, t_ns: int, sent_ns: int
+        self, after: str, schema: Literal["sap", "iso2"], exi: bytes, t_ns: int, sent_ns: int
     ) -> Received:
-        if kind != v2gtp.PAYLOAD_V2G_EXI:
-            text = f"payload type {kind:#06x} instead of {v2gtp.PAYLOAD_V2G_EXI:#06x}"
-            self.event("v2g-error", "v2gtp", t_ns, after=after, text=text, exi=exi.hex())
-            raise ChargerGarbage(f"the answer to {after} has {text}", after)
         findings: list[str] = []
         try:
             message = codec.decode(schema, exi, findings=findings)
@@ -423,7 +439,9 @@ def _apply(out: Outgoing, faults: Sequence[Fault], stage: str) -> None:
 
 
 def context_for(roots: Sequence[x509.Certificate], options: TlsOptions) -> tls.ClientContext:
-    """A TLS context for the EV. Raises PlanMistake for suites that cannot be offered or an unwritable key log."""
+    """A TLS context for the EV. Raises PlanMistake for suites that cannot be offered or an unwritable key
+    log.
+    """
     try:
         return tls.client_context(
             roots,

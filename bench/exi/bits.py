@@ -7,10 +7,11 @@ Both ends work bit by bit position, never allocate for a length that the stream 
 from __future__ import annotations
 
 MAX_VARINT_OCTETS = 4096
-"""Longest unsigned varint accepted: far more than any serial number, far less than would stall the arithmetic."""
+"""Longest unsigned varint accepted: far more than any serial number, far less than would stall the
+arithmetic."""
 
 
-class Malformed(Exception):
+class Malformed(Exception):  # noqa: N818  # never leaves the reader
     """A value that no encoder writes. ``args[0]`` says what was expected."""
 
 
@@ -34,7 +35,9 @@ class BitReader:
             raise EndOfStream(f"{width} more bits, {self.end - start} are left")
         self.position = stop
         last = (stop + 7) >> 3
-        return (int.from_bytes(self.data[start >> 3 : last], "big") >> ((last << 3) - stop)) & ((1 << width) - 1)
+        return (int.from_bytes(self.data[start >> 3 : last], "big") >> ((last << 3) - stop)) & (
+            (1 << width) - 1
+        )
 
     def unsigned(self) -> int:
         """A varint: seven bits an octet, least significant first, top bit set when more follow."""

@@ -1,8 +1,12 @@
-"""Compiles the grammar of each class to Python functions for plain messages: valid, and without foreign content.
+"""Compiles the grammar of each class to Python functions for plain messages: valid, and without foreign
+content.
 
-Generated code reads and writes one big integer. A decoder takes it with the number of bits left, an encoder appends
-to one whose leading one bit (the header's) marks the start; neighbouring codes and fixed-width values move in one
-operation. Whatever is not plain raises :class:`NotPlain` and is done again, exactly, by reader.py or writer.py; the
+Generated code reads and writes one big integer. A decoder takes it with the number of bits left, an encoder
+appends
+to one whose leading one bit (the header's) marks the start; neighbouring codes and fixed-width values move
+in one
+operation. Whatever is not plain raises :class:`NotPlain` and is done again, exactly, by reader.py or
+writer.py; the
 generated code therefore never has to explain an error or know a deviation.
 """
 
@@ -12,15 +16,18 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.exi import grammar as g
-from bench.exi.codegen import DecodeEmitter, EncodeEmitter, NotPlain
+from bench.exi.codegen import NotPlain, refuse
 from bench.exi.declare import Named, RecordMeta
+from bench.exi.decodegen import DecodeEmitter
+from bench.exi.encodegen import EncodeEmitter
 from bench.exi.grammar import ElementDecl, Grammars
 from bench.exi.layout import layout_of
 
 __all__ = ["NotPlain", "Plan"]
 
 _FAILURES = (NotPlain, ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError)
-"""What generated code runs into when a message is not plain: a negative shift, an unknown enumeration value, ..."""
+"""What generated code runs into when a message is not plain: a negative shift, an unknown enumeration value,
+..."""
 
 
 class Plan:
@@ -81,14 +88,14 @@ class Plan:
     def decoder(self, cls: Any) -> Any:
         """The function (integer, bits left) -> (message, bits left) of a class."""
         if cls not in self._decoders:
-            self._decoders[cls] = _refuse
+            self._decoders[cls] = refuse
             self._decoders[cls] = DecodeEmitter(self, cls).function()
         return self._decoders[cls]
 
     def encoder(self, cls: Any) -> Any:
         """The function (message, integer) -> integer of a class."""
         if cls not in self._encoders:
-            self._encoders[cls] = _refuse
+            self._encoders[cls] = refuse
             self._encoders[cls] = EncodeEmitter(self, cls).function()
         return self._encoders[cls]
 
@@ -108,7 +115,7 @@ class Plan:
             return first
 
         for index, cls in enumerate(classes):
-            table.append(_refuse if cls is None or cls._abstract else late(index, cls))
+            table.append(refuse if cls is None or cls._abstract else late(index, cls))
         return table
 
     def lazy_encoders(self, classes: list[Any]) -> dict[Any, Any]:
@@ -130,10 +137,6 @@ class Plan:
         return table
 
 
-def _refuse(*_: Any) -> Any:
-    raise NotPlain
-
-
 class _Roots:
     """Root elements of documents or fragments."""
 
@@ -149,7 +152,9 @@ class _Roots:
             None if c is None or plan._bare_root(c) == (d.uri, d.name) else (d.uri, d.name)
             for c, d in zip(classes, self.declared, strict=True)
         ]
-        self.codes = {(d.uri, d.name): (i, c) for i, (d, c) in enumerate(zip(self.declared, classes, strict=True))}
+        self.codes = {
+            (d.uri, d.name): (i, c) for i, (d, c) in enumerate(zip(self.declared, classes, strict=True))
+        }
         self.encoders: dict[Any, tuple[int, Any]] = {}
 
     def encoder(self, cls: Any) -> tuple[int, Any]:
@@ -158,7 +163,7 @@ class _Roots:
         if qname is None:
             raise NotPlain
         code, kind = self.codes[qname]
-        if kind is not cls or cls._abstract:
+        if kind is None or kind is not cls or kind._abstract:
             raise NotPlain
         self.encoders[cls] = code, self.plan.encoder(cls)
         return self.encoders[cls]
@@ -169,5 +174,3 @@ class _Roots:
         if kind is None or type(message.value) is not kind:
             raise NotPlain
         return code, self.plan.encoder(kind)
-
-

@@ -32,7 +32,8 @@ class Converter:
                 names += [
                     d
                     for d in self.grammars.fragment
-                    if d.type is g.RELAXED and any(c.type is cls for c in self.grammars.candidates((d.uri, d.name)))
+                    if d.type is g.RELAXED
+                    and any(c.type is cls for c in self.grammars.candidates((d.uri, d.name)))
                 ]
                 preferred = [d for d in names if d.name == cls._default_element] or names
                 if len(preferred) == 1:
@@ -58,7 +59,9 @@ class Converter:
         if found is None:
             names = [d for d in self.grammars.fragment if d.type is kind._plain]
             choice = ", ".join(d.name for d in names) or "none"
-            raise CodecError(f"{kind.__name__} is not an element by itself; wrap it in Named (elements: {choice})")
+            raise CodecError(
+                f"{kind.__name__} is not an element by itself; wrap it in Named (elements: {choice})"
+            )
         return found
 
     # Message to Node
@@ -80,7 +83,11 @@ class Converter:
             return self._element(value.value, value.uri or uri, value.name, kind)
         if isinstance(value, Record):
             extra = getattr(value, "_node", None)
-            return self._record(value, uri, name) if extra is None else Node(uri, name, extra.attributes, extra.children)
+            return (
+                self._record(value, uri, name)
+                if extra is None
+                else Node(uri, name, extra.attributes, extra.children)
+            )
         text = kind.format(value) if isinstance(kind, Simple) else str(value)
         return Node(uri, name, {}, [text] if text else [])
 
@@ -99,7 +106,8 @@ class Converter:
             elif spec.kind == "content":
                 node.children += [self._content_item(value, c) for c in item]
             else:
-                # A list in a field for one element, or one value in a field for a list, is a deviation that can be sent.
+                # A list in a field for one element, or one value in a field for a list, is a deviation that
+                # can be sent.
                 for one in item if isinstance(item, list | tuple) else [item]:
                     node.children.append(self._element(one, *self._child_name(spec, one), spec.type))
         return node
@@ -127,7 +135,8 @@ class Converter:
     # Node to message
 
     def from_node(self, node: Node) -> Any:
-        """The message of a root Node: a Record, or Named where the element's name does not follow from the class."""
+        """The message of a root Node: a Record, or Named where the element's name does not follow from the
+        class."""
         qname = (node.uri, node.name)
         declared = self.grammars.candidates(qname)
         if not declared:
@@ -156,7 +165,9 @@ class Converter:
             for spec in cls._fields.values():
                 if spec.kind == "element":
                     if isinstance(spec.type, RecordMeta) and spec.type._element and spec.type._abstract:
-                        fields.update({(c._ns, c.__name__): spec for c in self.grammars.substitutes(spec.type)})
+                        fields.update(
+                            {(c._ns, c.__name__): spec for c in self.grammars.substitutes(spec.type)}
+                        )
                     else:
                         fields[spec.uri, spec.name] = spec
             loose = {(cls._ns, c.name): c.type for c in _children(cls._content)}
@@ -213,7 +224,9 @@ class Converter:
         odd._node = Node(node.uri, node.name, dict(node.attributes), list(node.children))
         return odd
 
-    def _make(self, cls: Any, values: dict[str, Any], content: list[Any], text: str | None, spec: Spec | None) -> Any:
+    def _make(
+        self, cls: Any, values: dict[str, Any], content: list[Any], text: str | None, spec: Spec | None
+    ) -> Any:
         made = cls.__new__(cls)
         for key, field in cls._fields.items():
             value = values.get(key, [] if field.repeated and field.kind == "element" else None)
@@ -246,7 +259,11 @@ class Converter:
         value = message.value if isinstance(message, Named) else message
         kinds = [d.type for d in self.grammars.candidates(self.root_name(message))]
         own: Any = type(value)
-        kind = own._plain if isinstance(value, Record) else next((k for k in kinds if isinstance(k, Simple)), None)
+        kind = (
+            own._plain
+            if isinstance(value, Record)
+            else next((k for k in kinds if isinstance(k, Simple)), None)
+        )
         self._check(value, kind, name)
 
     def _check(self, value: Any, kind: Any, path: str) -> None:
@@ -264,8 +281,8 @@ class Converter:
         if cls._abstract:
             raise ValidationError(path, f"{cls.__name__} is abstract")
         for key, spec in cls._fields.items():
-            here = f"{path}/{key}"
             item = getattr(value, key, None)
+            here = f"{path}/{self._child_name(spec, item)[1]}"
             if spec.kind == "content":
                 continue
             if item is None:
@@ -287,7 +304,8 @@ class Converter:
 
 
 def is_deviant(value: Any) -> bool:
-    """Whether anything in a message could not be put into typed fields, or has a value its type does not allow."""
+    """Whether anything in a message could not be put into typed fields, or has a value its type does not
+    allow."""
     if isinstance(value, Node):
         return True
     if isinstance(value, Named):
@@ -312,7 +330,8 @@ def is_deviant(value: Any) -> bool:
 
 
 def parse_leniently(kind: Simple, text: str) -> Any:
-    """The typed value of a text; an integer out of range as int, anything else that does not parse as the text."""
+    """The typed value of a text; an integer out of range as int, anything else that does not parse as the
+    text."""
     try:
         return kind.parse(text)
     except ValueError:

@@ -4,8 +4,10 @@
         Multiplier: int = element(unitMultiplier)
         Unit: unitSymbol = element()
 
-A class derived from :class:`Record` is a slotted record; the bit grammar, validation, XML and JSON are derived from
-its fields. Order of fields is the schema's order; a derived class comes after its base, as xs:extension has it.
+A class derived from :class:`Record` is a slotted record; the bit grammar, validation, XML and JSON are
+derived from
+its fields. Order of fields is the schema's order; a derived class comes after its base, as xs:extension has
+it.
 Class keywords (``class X(Record, ns=..., element=True)``):
 
     ns          namespace of the type, inherited if left out
@@ -49,7 +51,7 @@ class Spec:
 
     __slots__ = ("default", "default_factory", "kind", "max", "min", "name", "owner", "ref", "type", "uri")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         kind: str,
         type: Any,
@@ -95,7 +97,8 @@ def element(
     """A child element. Without ``type`` it is that of the annotation (an enumeration or a Record class).
 
     ``default=None`` (or ``default_factory=list`` on a repeated one) declares it optional, minOccurs="0".
-    ``ref=True`` is a reference to the global element of that class, which brings its own namespace (a field whose
+    ``ref=True`` is a reference to the global element of that class, which brings its own namespace (a field
+    whose
     type is an abstract head always is one).
     """
     optional = default is not MISSING or default_factory is not None
@@ -117,7 +120,8 @@ def text(type: Any) -> Any:
 def any_content(*, default_factory: Callable[[], Any]) -> Any:
     """The children that have no field of their own, in order.
 
-    Text as ``str``, foreign elements as Node, declared ones as :class:`Named` or as an instance of their class.
+    Text as ``str``, foreign elements as Node, declared ones as :class:`Named` or as an instance of their
+    class.
     """
     return Spec("content", None, MISSING, default_factory, 0, UNBOUNDED)
 
@@ -220,7 +224,8 @@ def _enumeration(members: type[enum.StrEnum]) -> Enumeration:
 
 
 class _DataclassFields:
-    """Lets ``dataclasses.replace``, ``fields`` and ``asdict`` work on a Record without costing import time."""
+    """Lets ``dataclasses.replace``, ``fields`` and ``asdict`` work on a Record without costing import
+    time."""
 
     def __get__(self, obj: object, owner: Any) -> dict[str, Any]:
         found = {}
@@ -232,9 +237,11 @@ class _DataclassFields:
 
 
 class Record(metaclass=RecordMeta):
-    """Base of every message class: keyword construction, equality by fields, readable repr, ``copy(**changes)``.
+    """Base of every message class: keyword construction, equality by fields, readable repr,
+    ``copy(**changes)``.
 
-    Values are not checked when they are set, so that a test can deviate; the codec checks them when it encodes.
+    Values are not checked when they are set, so that a test can deviate; the codec checks them when it
+    encodes.
     """
 
     _fields: ClassVar[dict[str, Spec]]  # set by the metaclass
@@ -281,7 +288,8 @@ class Record(metaclass=RecordMeta):
 class Named:
     """An element whose name does not follow from the class of its value.
 
-    ``Named("EVTargetVoltage", PhysicalValue(...), uri)``: a fragment root or an item of mixed content. ``value`` is
+    ``Named("EVTargetVoltage", PhysicalValue(...), uri)``: a fragment root or an item of mixed content.
+    ``value`` is
     a Record, or the Python value of a simple type.
     """
 
@@ -329,8 +337,10 @@ class Child:
 class MessageSet:
     """A schema set. Grammars belong to a set, not to a type: the same type in two sets is coded differently.
 
-    ``modules`` are searched for Record classes, simple types and enumerations; ``classes`` names further Record
-    classes; ``includes`` are imported sets; ``simple`` maps (uri, name) of each global element with a simple type to
+    ``modules`` are searched for Record classes, simple types and enumerations; ``classes`` names further
+    Record
+    classes; ``includes`` are imported sets; ``simple`` maps (uri, name) of each global element with a simple
+    type to
     that type; ``namespaces`` maps prefixes for XML output.
     """
 
@@ -372,15 +382,24 @@ class MessageSet:
         self.collect()
         found: dict[tuple[str, str], Any] = {(c._ns, c._type_name): c for c in self.classes if c._type_name}
         for module in self.modules:
+            # A module declares the types of one namespace, which is its first constant.
             uri = next((v for v in vars(module).values() if isinstance(v, str) and v in self.prefixes), "")
             for value in vars(module).values():
-                if isinstance(value, Simple) and getattr(module, value.name, None) is value and not any(value is b for b in BUILTIN):
-                    found[uri, value.name] = value
-                elif isinstance(value, type) and issubclass(value, enum.StrEnum) and value is not enum.StrEnum:
+                if isinstance(value, Simple):
+                    name = value.name
+                    if getattr(module, name, None) is value and not any(value is b for b in BUILTIN):
+                        found[uri, name] = value
+                elif _is_enumeration(value, module):
                     found[uri, f"{value.__name__}Type"] = _enumeration(value)
         for included in self.includes:
             found.update(included.type_names())
         return found
+
+
+def _is_enumeration(value: Any, module: types.ModuleType) -> bool:
+    if not isinstance(value, type) or value.__module__ != module.__name__:
+        return False
+    return issubclass(value, enum.StrEnum)
 
 
 _deviants: dict[Any, Any] = {}
@@ -388,7 +407,8 @@ _INHERITED = ("_ns", "_element", "_abstract", "_type_name", "_content", "_mixed"
 
 
 def deviant(cls: Any) -> Any:
-    """The variant of a Record class whose instances carry, in ``_node``, the XML that the fields cannot say."""
+    """The variant of a Record class whose instances carry, in ``_node``, the XML that the fields cannot
+    say."""
     cls = cls._plain
     if cls not in _deviants:
         made: Any = RecordMeta(cls.__name__, (cls,), {"_extra_slots": ("_node",), "_plain": cls})

@@ -1,8 +1,9 @@
 """Errors of the codec.
 
-    CodecError              anything the codec refuses
-      DecodeError           a stream that is not a message of the set: schema, path, bit position, what was expected
-      ValidationError       a message (or XML) that is not valid against its schema: path and reason
+CodecError              anything the codec refuses
+  DecodeError           a stream that is not a message of the set: schema, path, bit position, what was
+  expected
+  ValidationError       a message (or XML) that is not valid against its schema: path and reason
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ class CodecError(Exception):
 class DecodeError(CodecError):
     """A stream that cannot be decoded.
 
-    ``schema`` is the message set, ``path`` the element being read ("V2G_Message/Body"), ``bit`` the position in the
+    ``schema`` is the message set, ``path`` the element being read ("V2G_Message/Body"), ``bit`` the position
+    in the
     stream counted from its first bit, ``expected`` what should have been there.
     """
 
     def __init__(self, schema: str, path: str, bit: int, expected: str) -> None:
-        super().__init__(f"{schema}: {path or 'document'} at bit {bit} (byte {bit // 8}): expected {expected}")
+        super().__init__(
+            f"{schema}: {path or 'document'} at bit {bit} (byte {bit // 8}): expected {expected}"
+        )
         self.schema, self.path, self.bit, self.expected = schema, path, bit, expected
 
 

@@ -1,6 +1,7 @@
 """Schema-informed grammars of a message set, built from its declaration (EXI 1.0, clause 8.5).
 
-A :class:`State` lists the events that may come next in the order of their codes. States are made when first reached:
+A :class:`State` lists the events that may come next in the order of their codes. States are made when first
+reached:
 a bounded repetition unrolls to maxOccurs copies, and most of them are never visited.
 """
 
@@ -17,11 +18,54 @@ XSI = "http://www.w3.org/2001/XMLSchema-instance"
 XSD = "http://www.w3.org/2001/XMLSchema"
 
 XSD_TYPES = (
-    "ENTITIES ENTITY ID IDREF IDREFS NCName NMTOKEN NMTOKENS NOTATION Name QName anySimpleType anyType anyURI "
-    "base64Binary boolean byte date dateTime decimal double duration float gDay gMonth gMonthDay gYear gYearMonth "
-    "hexBinary int integer language long negativeInteger nonNegativeInteger nonPositiveInteger normalizedString "
-    "positiveInteger short string time token unsignedByte unsignedInt unsignedLong unsignedShort"
-).split()
+    "ENTITIES",
+    "ENTITY",
+    "ID",
+    "IDREF",
+    "IDREFS",
+    "NCName",
+    "NMTOKEN",
+    "NMTOKENS",
+    "NOTATION",
+    "Name",
+    "QName",
+    "anySimpleType",
+    "anyType",
+    "anyURI",
+    "base64Binary",
+    "boolean",
+    "byte",
+    "date",
+    "dateTime",
+    "decimal",
+    "double",
+    "duration",
+    "float",
+    "gDay",
+    "gMonth",
+    "gMonthDay",
+    "gYear",
+    "gYearMonth",
+    "hexBinary",
+    "int",
+    "integer",
+    "language",
+    "long",
+    "negativeInteger",
+    "nonNegativeInteger",
+    "nonPositiveInteger",
+    "normalizedString",
+    "positiveInteger",
+    "short",
+    "string",
+    "time",
+    "token",
+    "unsignedByte",
+    "unsignedInt",
+    "unsignedLong",
+    "unsignedShort",
+)
+"""The types of XML Schema: the initial local names of its namespace."""
 
 # Kinds of event, in the order in which the specification sorts them (8.5.4.3).
 AT, AT_ANY, SE, SE_ANY, EE, CH, CH_MIXED = range(7)
@@ -53,7 +97,8 @@ RELAXED = _Special("relaxed element fragment")
 
 
 class Event:
-    """One production: ``data`` is the ElementDecl, the attribute's (uri, name, Simple), or the Simple of a CH."""
+    """One production: ``data`` is the ElementDecl, the attribute's (uri, name, Simple), or the Simple of a
+    CH."""
 
     __slots__ = ("data", "kind", "next")
 
@@ -77,7 +122,8 @@ class _Place:
 
 
 class State:
-    """The declared events of a grammar position in code order, the kind of state, and where undeclared content leads."""
+    """The declared events of a grammar position in code order, the kind of state, and where undeclared
+    content leads."""
 
     __slots__ = ("attributes", "content", "events", "has_end", "kind", "width")
 
@@ -168,7 +214,8 @@ class Grammars:
 
     @cached_property
     def fragment(self) -> list[ElementDecl]:
-        """Every element in code order; SE(*) and ED follow. A name with several types gets the relaxed grammar."""
+        """Every element in code order; SE(*) and ED follow. A name with several types gets the relaxed
+        grammar."""
         return [
             same[0] if len(same) == 1 else ElementDecl(same[0].uri, same[0].name, RELAXED)
             for same in (self._by_qname[q] for q in _sorted(self._by_qname))
@@ -299,7 +346,8 @@ def _simple_content(simple: Simple) -> _Place:
 
 
 def _attributes(specs: list[Spec], content: _Place, phase: int) -> _Place:
-    """Attributes come first, each optional one may be skipped; undeclared content leads to a copy of ``content``."""
+    """Attributes come first, each optional one may be skipped; undeclared content leads to a copy of
+    ``content``."""
     start_tag = _Place(START)
     start_tag.others.append(content)
     start_tag.text, start_tag.text_next = content.text, content
@@ -341,7 +389,8 @@ class _Builder:
     def build(self, particle: Any, after: _Place) -> _Place:
         if isinstance(particle, str):
             spec = self.kind._fields[particle]
-            # In a particle tree a field stands for one occurrence: what is optional there is in a Sequence(min=0).
+            # In a particle tree a field stands for one occurrence: what is optional there is in a
+            # Sequence(min=0).
             low = spec.min if self.kind._content is None else 1
             decls = self._declarations(spec)
             return self._repeat(lambda nxt, o: _element(decls, o, nxt), low, spec.max, after)
@@ -349,7 +398,9 @@ class _Builder:
             return self._repeat(_wildcard, particle.min, particle.max, after)
         if isinstance(particle, Child):
             uri = self.kind._ns
-            decl = self.grammars.globals.get((uri, particle.name)) or ElementDecl(uri, particle.name, particle.type)
+            decl = self.grammars.globals.get((uri, particle.name)) or ElementDecl(
+                uri, particle.name, particle.type
+            )
             return self._repeat(lambda nxt, o: _element([decl], o, nxt), particle.min, particle.max, after)
         return self._repeat(lambda nxt, o: self._group(particle, nxt, o), particle.min, particle.max, after)
 

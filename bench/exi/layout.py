@@ -1,7 +1,9 @@
 """The content of a class as a flat list of items, which is what the compiled codec can do.
 
-Attributes, then element fields in order (or one choice among them), then the end. A class with a particle tree of its
-own is plain only while all that the tree holds is absent; the end then has the code that the grammar gives it.
+Attributes, then element fields in order (or one choice among them), then the end. A class with a particle
+tree of its
+own is plain only while all that the tree holds is absent; the end then has the code that the grammar gives
+it.
 """
 
 from __future__ import annotations

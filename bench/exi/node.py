@@ -1,6 +1,7 @@
 """The untyped view of a message: elements, attributes and text, as XML has them.
 
-Typed classes cannot say everything that a non-strict stream can carry (a foreign element in an xs:any, an unknown
+Typed classes cannot say everything that a non-strict stream can carry (a foreign element in an xs:any, an
+unknown
 attribute, children in the wrong order). A :class:`Node` can, and may stand wherever a typed value may.
 """
 

@@ -21,7 +21,8 @@ MAX_EVENTS = 200_000
 
 
 class BuiltIn:
-    """The grammar an undeclared element has until xsi:type tells otherwise (8.4.3); it learns what it meets."""
+    """The grammar an undeclared element has until xsi:type tells otherwise (8.4.3); it learns what it
+    meets."""
 
     def __init__(self) -> None:
         self.start: list[tuple[int, Any]] = []

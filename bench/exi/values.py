@@ -1,8 +1,11 @@
 """Simple types: which Python value they hold, which facets bind it, and how it reads as XML text.
 
-A simple type object is a plain description; the grammar, the typed classes, validation, XML and the bit codec all
-read the same object. Bits per type follow EXI 1.0 clause 7.1: an integer whose range spans at most 4096 values is an
-n-bit offset, one that cannot be negative is an unsigned varint, any other a sign bit and a varint; an enumeration is
+A simple type object is a plain description; the grammar, the typed classes, validation, XML and the bit
+codec all
+read the same object. Bits per type follow EXI 1.0 clause 7.1: an integer whose range spans at most 4096
+values is an
+n-bit offset, one that cannot be negative is an unsigned varint, any other a sign bit and a varint; an
+enumeration is
 an index in schema order; binary and strings are length-prefixed.
 """
 

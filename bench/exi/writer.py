@@ -1,4 +1,5 @@
-"""Writes Nodes as EXI, as a non-strict encoder does: what the schema does not allow goes out as undeclared events."""
+"""Writes Nodes as EXI, as a non-strict encoder does: what the schema does not allow goes out as undeclared
+events."""
 
 from __future__ import annotations
 
@@ -47,8 +48,10 @@ def write_string(sink: BitWriter, text: str) -> None:
 class Writer:
     """Writes one stream.
 
-    ``empty_as_end`` writes an empty value as EXIficient does, an undeclared EE without characters; otherwise it is a
-    value of length zero, which every known decoder accepts. ``strict`` raises ValidationError where the schema leaves
+    ``empty_as_end`` writes an empty value as EXIficient does, an undeclared EE without characters; otherwise
+    it is a
+    value of length zero, which every known decoder accepts. ``strict`` raises ValidationError where the
+    schema leaves
     no event for what there is to write.
     """
 
@@ -91,7 +94,9 @@ class Writer:
         if kind is None:
             self.built_in(node)
         else:
-            self.declared(node, g.state_of(self.grammars.type_grammar(kind).start), kind, dict(node.attributes))
+            self.declared(
+                node, g.state_of(self.grammars.type_grammar(kind).start), kind, dict(node.attributes)
+            )
         self.path.pop()
 
     def declared(self, node: Node, state: g.State, kind: Any, attributes: dict[g.QName, str]) -> None:
@@ -137,7 +142,9 @@ class Writer:
         """The code of an undeclared event."""
         if self.strict and not (event == "EE" and self.empty_as_end):
             allowed = ", ".join(describe(e) for e in state.events) or "nothing"
-            raise ValidationError("/".join(self.path), f"{_WORDS[event]} is not allowed here; expected {allowed}")
+            raise ValidationError(
+                "/".join(self.path), f"{_WORDS[event]} is not allowed here; expected {allowed}"
+            )
         self.sink.bits(len(state.events), state.width)
         events = second_level(state)
         if event not in events:
@@ -209,13 +216,15 @@ class Writer:
         return after
 
     def built_in(self, node: Node) -> None:
-        """An undeclared element: it is given xsi:type, by default anyType, and continues with that type's grammar."""
+        """An undeclared element: it is given xsi:type, by default anyType, and continues with that type's
+        grammar."""
         attributes = dict(node.attributes)
         target = split_qname(attributes.pop((g.XSI, "type"), f"{{{g.XSD}}}anyType"))
         kind = self.grammars.types.get(target)
         if kind is None:
             raise ValidationError("/".join(self.path), f"xsi:type {target[1]} is not a type of the schema")
-        # The grammar learns xsi:type the first time, which adds a code; EXIficient still sends the generic event.
+        # The grammar learns xsi:type the first time, which adds a code; EXIficient still sends the generic
+        # event.
         qname = (node.uri, node.name)
         self.sink.bits(int(qname in self.learned), int(qname in self.learned))
         self.learned.add(qname)
@@ -242,7 +251,9 @@ def describe(event: g.Event) -> str:
         return str(event.data.name)
     if event.kind == g.AT:
         return f"attribute {event.data[1]}"
-    return {g.EE: "the end", g.CH: "a value", g.CH_MIXED: "text", g.SE_ANY: "any element"}.get(event.kind, "anything")
+    return {g.EE: "the end", g.CH: "a value", g.CH_MIXED: "text", g.SE_ANY: "any element"}.get(
+        event.kind, "anything"
+    )
 
 
 def split_qname(text: str) -> g.QName:

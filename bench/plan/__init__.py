@@ -13,7 +13,8 @@ def test_first_sdp_request_is_answered(ev, expect, measure):
     \"\"\"
 ```
 
-Fixtures (package `fixtures`): `ev`, `csms`, `pki`, `expect`, `measure`, `step`, `charger_state`, `station`, `timeline`.
+Fixtures (package `fixtures`): `ev`, `csms`, `pki`, `expect`, `measure`, `step`, `charger_state`, `station`,
+`timeline`.
 """
 
 from __future__ import annotations

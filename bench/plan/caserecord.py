@@ -49,7 +49,19 @@ def case_record(
 
 
 def steps(events: Sequence[Event], start_ns: int, end_ns: int) -> list[dict[str, Any]]:
-    """The steps of a case; one without a duration of its own lasts until the next begins."""
+    """The steps of a case: those of its (longest) handshake, else what plan and EV named; one without a duration of its own lasts until the next begins."""
+    handshakes = [event.data["steps"] for event in events if event.kind == "handshake"]
+    if handshakes:
+        longest = max(handshakes, key=len)
+        return [
+            {
+                "name": step["name"],
+                "t_s": round((step["end_ns"] - start_ns) / 1e9 - step["duration_s"], 4),
+                "duration_s": round(step["duration_s"], 4),
+                "limit_s": None,
+            }
+            for step in longest
+        ]
     marks = [event for event in events if event.kind == "step"]
     ends = {event.name: event.data.get("duration_s") for event in events if event.kind == "step-end"}
     found = []

@@ -135,7 +135,6 @@ class Expect:
 
     def __init__(self, timeline: Timeline, *, since: int = 0, csms: Any = None) -> None:
         self.timeline, self.since, self._csms = timeline, since, csms
-        self._csms_mark = csms.mark() if csms is not None and hasattr(csms, "mark") else None
 
     def __call__(self, value: Any, what: str = "value") -> Expectation:
         """Begin a statement about `value`; `what` names it in the report ("ResponseCode of
@@ -300,12 +299,12 @@ class Expect:
         text = what or f"the backend receives {action}"
         try:
             payload = self._csms.wait_for(
-                action, where=where or (lambda payload: True), timeout_s=within_s, since=self._csms_mark
+                action, where=where or (lambda payload: True), timeout_s=within_s, since=self.since
             )
         except Exception as error:
             if not is_a(error, "bench.csms", "CsmsTimeout"):
                 raise
-            others = len(self._csms.seen(action, since=self._csms_mark))
+            others = len(self._csms.seen(action, since=self.since))
             self.record(text, False, f"{others} {action}, none of them as expected", f"within {within_s:g} s")
             raise ExpectationFailed(text) from error
         self.record(text, True, "received", f"within {within_s:g} s")
@@ -315,7 +314,7 @@ class Expect:
         """The charger has not sent `action` (one that `where` accepts) since the case began."""
         seen = [
             payload
-            for payload in self._csms.seen(action, since=self._csms_mark)
+            for payload in self._csms.seen(action, since=self.since)
             if where is None or where(payload)
         ]
         self.record(f"the backend does not receive {action}", not seen, f"{len(seen)} received", "none")

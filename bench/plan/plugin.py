@@ -7,17 +7,15 @@ in the package `fixtures`.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Generator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
 
 from bench.plan import hooks
 from bench.plan.case import MARKER, Case, case_of
-from bench.plan.verdict import BenchTrouble, Judgement, PlanError, Verdict, is_a, judge, one_line, worst
+from bench.plan.verdict import Judgement, PlanError, Verdict, is_a, judge, one_line, worst
 
 FIXTURES = ("fixtures.bench", "fixtures.vehicle", "fixtures.charger_state")
 DEFAULT_BENCH = "embedded"
@@ -70,7 +68,7 @@ def pytest_plugbench_open_station(config: pytest.Config) -> Any:
     charger = config.getoption("charger")
     return Station.open(
         config.getoption("bench") or DEFAULT_BENCH,
-        charger_file=None if charger is None else Path(charger),
+        charger_file=charger,
         defects=tuple(config.getoption("defect")),
         results=Path(config.getoption("results")),
     )
@@ -99,7 +97,6 @@ class Conductor:
         self._log = ""
         self._interrupted = False
         self._stop_cause: str | None = None
-        self._former_sigterm: Any = None
 
     # -- selection
     # ---------------------------------------------------------------------------------------------
@@ -241,7 +238,6 @@ class Conductor:
             if judge(error).reason.startswith("plan bug") and not usage:
                 raise  # a bug of the station: its traceback is what helps
             raise pytest.exit.Exception(f"bench: {text}", returncode=2 if usage else 3) from error
-        self._catch_sigterm()
         plans = [str(one) for one in self.config.args]
         self.run = PlanRun(station, plans=plans, defects=list(self.config.getoption("defect")))
         self.run.record.describe(**describe(station))
@@ -250,15 +246,6 @@ class Conductor:
         self.run.record.write()
         self.config.hook.pytest_plugbench_opened(config=self.config, station=station)
         return self.run
-
-    def _catch_sigterm(self) -> None:
-        def interrupt(number: int, frame: FrameType | None) -> None:
-            raise KeyboardInterrupt("SIGTERM")
-
-        try:
-            self._former_sigterm = signal.signal(signal.SIGTERM, interrupt)
-        except ValueError:
-            self._former_sigterm = None  # not the main thread: whoever started us there looks after signals
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Ctrl-C, SIGTERM or pytest.exit: safe state at once; the records are closed at the end of the
@@ -275,22 +262,22 @@ class Conductor:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Close run.json and the bench."""
+        from bench.plan.describe import describe
+
         if self.run is None:
             return
-        run, self_cause = self.run, self._stop_cause
-        if self_cause is None and isinstance(session.shouldstop, str):
-            self_cause = session.shouldstop
-        elif self_cause is None and isinstance(session.shouldfail, str):
-            self_cause = session.shouldfail
+        run, cause = self.run, self._stop_cause
+        if cause is None and isinstance(session.shouldstop, str):
+            cause = session.shouldstop
+        elif cause is None and isinstance(session.shouldfail, str):
+            cause = session.shouldfail
         for case in self._waiting.values():
-            run.record.not_run(case, self_cause or "the run ended before")
-        run.record.describe(**_late_description(run.station))
-        self.exit_code = run.record.end(interrupted=self._interrupted, stop_cause=self_cause or run.broken)
-        try:
-            run.station.close()
-        finally:
-            if self._former_sigterm is not None:
-                signal.signal(signal.SIGTERM, self._former_sigterm)
+            run.record.not_run(case, cause or "the run ended before")
+        # The charger's BootNotification and the state of the capture may have changed since the bench was opened.
+        run.record.describe(**describe(run.station))
+        run.record.content["run"]["notes"] = list(getattr(run.station, "notes", []))
+        self.exit_code = run.record.end(interrupted=self._interrupted, stop_cause=cause or run.broken)
+        run.station.close()
 
     # -- pytest's own report
     # -----------------------------------------------------------------------------------
@@ -311,13 +298,3 @@ class Conductor:
         case_id, verdict = (found[0].id, str(found[1].verdict)) if found else ("", "")
         cells.insert(1, f'<td class="col-case"><a href="cases/{case_id}.html">{case_id}</a></td>')
         cells.insert(2, f'<td class="col-verdict">{verdict}</td>')
-
-
-def _late_description(station: Any) -> dict[str, Any]:
-    # What is known only after the charger has spoken (BootNotification), or has changed (verified identity).
-    from bench.plan.describe import describe
-
-    try:
-        return describe(station)
-    except BenchTrouble:
-        return {}

@@ -106,8 +106,8 @@ class RunRecord:
     def verdicts(self) -> Counter[str]:
         """How many cases and rules have which verdict.
 
-        Rules that had nothing to judge are left out: whether sessions were reached is what the cases say, and one
-        case alone (`-k PNC-002`) need not give material to all rules.
+        Rules that had nothing to judge are left out: whether sessions were reached is what the cases say, and
+        one case alone (`-k PNC-002`) need not give material to all rules.
         """
         rules = [one for one in self.content["rules"] if one["verdict"] != Verdict.INCONCLUSIVE]
         return Counter(one["verdict"] for one in self.content["cases"] + rules)

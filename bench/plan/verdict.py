@@ -3,13 +3,11 @@
     raised                                        verdict       why
     nothing                                       pass
     AssertionError, ExpectationFailed             fail          the charger broke what the case states
-    SessionEnded out of session.send_next()       fail          the stimulus was sent, the charger gave no answer
-    SessionEnded out of until, through, charge    inconclusive  precondition not reached
-    Inconclusive, CsmsTimeout, CallError,
-      MissingCapability, MissingPower, a skip     inconclusive  precondition not reached
-    DriverError, BenchError, CsmsError,
-      ProfileError, TimelineError, BenchTrouble   error         the bench or an instrument broke
-    KeyboardInterrupt                             inconclusive  the run was interrupted
+    SessionEnded out of session.send_next()       fail          the stimulus was sent, the charger gave no
+    answer SessionEnded out of until, through, charge    inconclusive  precondition not reached Inconclusive,
+    CsmsTimeout, CallError, MissingCapability, MissingPower, a skip     inconclusive  precondition not reached
+    DriverError, BenchError, CsmsError, ProfileError, TimelineError, BenchTrouble   error         the bench or
+    an instrument broke KeyboardInterrupt                             inconclusive  the run was interrupted
     anything else                                 error         a bug of the plan
 
 `CsmsTimeout` inside an expectation (`expect.backend_saw`) has become an `ExpectationFailed` before it comes

@@ -69,7 +69,9 @@ def describe(pem: str) -> Certificate:
                 raise validate.BadCertificate("no certificate in it")
             facts = validate.describe(found[0])
         except validate.BadCertificate as error:
-            return Certificate(problem=f"not readable as a certificate: {clean.text(error, 300)}", pem=pem[:4000])
+            return Certificate(
+                problem=f"not readable as a certificate: {clean.text(error, 300)}", pem=pem[:4000]
+            )
     starts, ends = found[0].not_valid_before_utc, found[0].not_valid_after_utc
     return Certificate(
         common_name=clean.text(facts["common_name"] or "(no common name)", 200),

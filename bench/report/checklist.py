@@ -12,7 +12,8 @@ AREAS = ("charger", "trust", "provisioning", "backend", "reconciliation", "fallb
 class Item:
     """One line of the checklist: which areas prove it, and which declaration it needs.
 
-    `signature` is the key in `charger.declarations`; `signature_needed` is true where no test can know the answer.
+    `signature` is the key in `charger.declarations`; `signature_needed` is true where no test can know the
+    answer.
     """
 
     key: str
@@ -79,7 +80,12 @@ DEPENDENCIES = (
         ("provisioning",),
         "provisioning",
     ),
-    Item("backend", "Backend authorization", "Authorization works online, offline and when refused.", ("backend",)),
+    Item(
+        "backend",
+        "Backend authorization",
+        "Authorization works online, offline and when refused.",
+        ("backend",),
+    ),
     Item(
         "commercial",
         "Commercial ownership",

@@ -1,19 +1,23 @@
-"""Coercion of untrusted JSON values: what a charger or backend sent may be anything, the report must stay readable.
+"""Coercion of untrusted JSON values: what a charger or backend sent may be anything, the report must stay
+readable.
 
-Escaping for HTML is left to the templates (autoescape). What is handled here is what escaping cannot mend: control and
-bidirectional-override characters, lone surrogates (not encodable as UTF-8), NaN, and values of an unexpected type.
+Escaping for HTML is left to the templates (autoescape). What is handled here is what escaping cannot mend:
+control and bidirectional-override characters, lone surrogates (not encodable as UTF-8), NaN, and values of an
+unexpected type.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 MAX_TEXT = 200_000
 """Longest text kept from one field, in characters."""
 
-# C0/C1 controls but tab and newline, bidi overrides and isolates, zero-width characters, surrogates, non-characters.
+# Control characters but tab and newline, bidi overrides and isolates, zero-width characters, surrogates and
+# non-characters.
 _UNFIT = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufff0-\uffff]"
 )
@@ -27,7 +31,8 @@ def _visible(match: re.Match[str]) -> str:
 def text(value: object, limit: int = MAX_TEXT) -> str:
     """Return `value` as text that can be shown and encoded; None is "".
 
-    Unfit characters become visible stand-ins; text beyond `limit` characters is cut with a note of how much is missing.
+    Unfit characters become visible stand-ins; text beyond `limit` characters is cut with a note of how much
+    is missing.
     """
     if value is None:
         return ""
@@ -54,6 +59,15 @@ def whole(value: object) -> int | None:
     return None if result is None else int(result)
 
 
+def moment(value: object) -> datetime | None:
+    """Return a point in time (ISO 8601, UTC where it has no zone), or None."""
+    try:
+        found = datetime.fromisoformat(text(value, 100))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 def mapping(value: object) -> dict[str, Any]:
     """Return a dict, empty when `value` is none."""
     return value if isinstance(value, dict) else {}
@@ -72,7 +86,8 @@ def texts(value: object) -> list[str]:
 
 
 class Fields(dict[str, Any]):
-    """A dict whose missing keys are None, so that a template can name a field that an older run.json lacks."""
+    """A dict whose missing keys are None, so that a template can name a field that an older run.json
+    lacks."""
 
     def __missing__(self, key: str) -> None:
         return None

@@ -59,9 +59,11 @@ def _exi(schema: str, digits: str) -> Decoded:
         message = codec.decode(schema, data, findings=oddities)
         xml = codec.to_xml(message)
         as_json = codec.to_json(message)
-    except Exception as error:  # whatever a hostile message does to the codec, the report shows it and goes on
+    except Exception as error:  # whatever a hostile message does to the codec, the report goes on and says so
         reason = f"{type(error).__name__}: {clean.text(error, 500)}"
-        return Decoded(hex=shown, octets=len(data), problem=f"could not be decoded as {schema or '?'} ({reason})")
+        return Decoded(
+            hex=shown, octets=len(data), problem=f"could not be decoded as {schema or '?'} ({reason})"
+        )
     return Decoded(
         xml=clean.text(_indented(xml), MAX_SHOWN),
         json=clean.text(_payload(as_json), MAX_SHOWN),
@@ -87,7 +89,8 @@ def _payload(value: object) -> str:
 
 
 def _indented(xml: str) -> str:
-    """One element a line, by depth; elements that hold only text stay on one line. Text only, nothing is parsed."""
+    """One element a line, by depth; elements that hold only text stay on one line. Text only, nothing is
+    parsed."""
     if "\n" in xml.strip():
         return xml
     lines: list[str] = []

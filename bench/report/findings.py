@@ -11,11 +11,11 @@ from bench.report.model import VERDICTS, Case, Expectation, Run, Support
 REFUSALS = {
     "FAILED_CertificateExpired": (
         "The car says Plug & Charge is not available; charging does not start.",
-        "The contract in the car has run out. Offer RFID or app now; the mobility operator must renew the contract.",
+        "The contract in the car has run out. Offer RFID or app; the mobility operator must renew it.",
     ),
     "FAILED_CertificateRevoked": (
         "The car says Plug & Charge is not available; charging does not start.",
-        "The mobility operator has revoked the contract. Offer RFID or app; refer the driver to that operator.",
+        "The mobility operator has revoked the contract. Offer RFID or app; refer the driver there.",
     ),
     "FAILED_CertChainError": (
         "Plug & Charge fails after a few seconds; charging does not start.",
@@ -23,7 +23,7 @@ REFUSALS = {
     ),
     "FAILED_NoCertificateAvailable": (
         "Plug & Charge fails; the car may ask for another way to pay.",
-        "No usable certificate was found for this contract. Check the charger's roots, then the contract in the car.",
+        "No usable certificate was found. Check the charger's roots, then the contract in the car.",
     ),
     "FAILED_CertificateNotAllowedAtThisEVSE": (
         "The car says that the contract is not accepted at this charger.",
@@ -35,11 +35,11 @@ REFUSALS = {
     ),
     "FAILED_ChallengeInvalid": (
         "Plug & Charge fails after plug-in; trying again may help.",
-        "Car and charger disagree on the challenge. Replug once; if it stays, send the log to the charger maker.",
+        "Car and charger disagree on the challenge. Replug once, then send the log to the charger maker.",
     ),
     "FAILED_SignatureError": (
         "Plug & Charge fails after plug-in.",
-        "The signature of the car could not be verified. Offer RFID or app; send the log to the charger maker.",
+        "The car's signature could not be verified. Offer RFID or app; send the log to the charger maker.",
     ),
     "FAILED_MeteringSignatureNotValid": (
         "Charging ends early.",
@@ -104,7 +104,8 @@ def _broken(case: Case) -> Broken:
 
 
 def support(run: Run) -> tuple[list[Support], bool]:
-    """Return the failure modes for support and whether they were derived here (True) or given by the plans (False)."""
+    """Return the failure modes for support and whether they were derived here (True) or given by the plans
+    (False)."""
     if run.support:
         return list(run.support), False
     return list(_derived(run)), True
@@ -129,5 +130,5 @@ def _derived(run: Run) -> Iterator[Support]:
                 clean.text(case.title or case.id, 300),
                 case.id,
                 "Depends on the car: charging may not start, or may end early.",
-                "A known fault of this charger and firmware. Offer another charger; attach the case page to the ticket.",
+                "A known fault of this charger and firmware. Offer another charger; attach the case page.",
             )

@@ -13,8 +13,9 @@ from bench.report.model import Case, parse
 def write(run: dict[str, Any], path: Path) -> None:
     """Write the cases, rules and cases not run of a run.json document to `path`; raises OSError.
 
-    fail is a failure, error an error; inconclusive is an error too (type "inconclusive"), because a skipped test would
-    turn a pipeline green that has proved nothing. Each case has the properties `verdict` and `requirement` (one each).
+    fail is a failure, error an error; inconclusive is an error too (type "inconclusive"), because a skipped
+    test would turn a pipeline green that has proved nothing. Each case has the property `verdict`, and one
+    `requirement` for each requirement id.
     """
     parsed = parse(run)
     verdicts = [case.verdict for case in parsed.judged]
@@ -31,7 +32,9 @@ def write(run: dict[str, Any], path: Path) -> None:
     for case in parsed.judged:
         _add(suite, case)
     for each in parsed.not_run:
-        element = ET.SubElement(suite, "testcase", classname="not_run", name=f"{each.id} {each.title}", time="0")
+        element = ET.SubElement(
+            suite, "testcase", classname="not_run", name=f"{each.id} {each.title}", time="0"
+        )
         _properties(element, "not run", each.requirements)
         ET.SubElement(element, "skipped", message=each.reason)
     ET.indent(suite)

@@ -1,9 +1,11 @@
-"""The session as a picture: who sent what to whom, on one time axis with the plots, in pieces that fit a page."""
+"""The session as a picture: who sent what to whom, on one time axis with the plots, in pieces that fit a
+page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from bench.report.model import Case, Exchange
 from bench.report.plots import PANEL_GAP, PANEL_WIDTH, Panel, panels
@@ -112,7 +114,8 @@ def _lanes(names: Sequence[str], exchanges: Sequence[Exchange]) -> list[tuple[st
     for each in exchanges:
         ordered.update(dict.fromkeys(name for name in (each.sender, each.receiver) if name))
     return [
-        (name, TIME_WIDTH + LANE_MARGIN + n * LANE_DISTANCE) for n, name in enumerate(list(ordered)[:6] or ["EV"])
+        (name, TIME_WIDTH + LANE_MARGIN + n * LANE_DISTANCE)
+        for n, name in enumerate(list(ordered)[:6] or ["EV"])
     ]
 
 
@@ -139,5 +142,5 @@ def _pieces(arrows: list[Arrow], gaps: list[Gap], drawn: list[Panel], height: fl
             gaps=tuple(Gap(gap.y - top, gap.duration_s) for gap in gaps if top <= gap.y < bottom),
             paths=tuple(panel.path(top, bottom) for panel in drawn),
         )
-        for n, (top, bottom) in enumerate(zip(cuts, cuts[1:], strict=False))
+        for n, (top, bottom) in enumerate(pairwise(cuts))
     ]

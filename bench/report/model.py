@@ -1,4 +1,5 @@
-"""run.json as typed, read-only records. Every field may be missing or of a wrong type in the file; here none is."""
+"""run.json as typed, read-only records. Every field may be missing or of a wrong type in the file; here
+none is."""
 
 from __future__ import annotations
 
@@ -170,7 +171,8 @@ class Declaration:
 
 @dataclass(frozen=True)
 class Run:
-    """A whole run. `info`, `bench`, `charger` and `ev` stay dicts of raw values, to be read through `clean`."""
+    """A whole run. `info`, `bench`, `charger` and `ev` stay dicts of raw values, to be read through
+    `clean`."""
 
     plugbench: str
     info: clean.Fields
@@ -220,6 +222,13 @@ class Run:
         return clean.fields(self.info["host"])
 
     @property
+    def repeat(self) -> str:
+        """`2 of 3` for a run that was repeated, else ""."""
+        repeat = clean.fields(self.info["repeat"])
+        of = clean.whole(repeat["of"]) or 1
+        return f"{clean.whole(repeat['index'])} of {of}" if of > 1 else ""
+
+    @property
     def notes(self) -> list[str]:
         """Notes on how this run differs from one in the field."""
         return clean.texts(self.info["notes"])
@@ -248,7 +257,8 @@ class Run:
 
 
 def parse(run: dict[str, Any]) -> Run:
-    """Return the typed view of a run.json document; missing or ill-typed fields become empty, never an error."""
+    """Return the typed view of a run.json document; missing or ill-typed fields become empty, never an
+    error."""
     charger = clean.fields(run.get("charger"))
     return Run(
         plugbench=clean.text(run.get("plugbench"), 100),

@@ -54,15 +54,17 @@ def panels(traces: Mapping[str, Sequence[tuple[float, float]]], scale: TimeScale
         points = traces.get(key, ())
         if not points:
             continue
-        if key == "power_w" and max(abs(value) for _, value in points) >= 1000:
-            points, unit = [(t_s, value / 1000) for t_s, value in points], "kW"
-        found.append(_panel(key, title, unit, points, scale))
+        if key == "power_w" and max(abs(watts) for _, watts in points) >= 1000:
+            kilowatts = [(t_s, watts / 1000) for t_s, watts in points]
+            found.append(_panel(key, title, "kW", kilowatts, scale))
+        else:
+            found.append(_panel(key, title, unit, points, scale))
     return found
 
 
 def _panel(key: str, title: str, unit: str, points: Sequence[tuple[float, float]], scale: TimeScale) -> Panel:
     values = [value for _, value in points]
-    low, high = min(0.0, min(values)), max(0.0, max(values))
+    low, high = min(0.0, *values), max(0.0, *values)
     span = (high - low) or 1.0
     drawn = [((value - low) / span * PANEL_WIDTH, scale.y(t_s)) for t_s, value in points]
     zero_x = -low / span * PANEL_WIDTH if low < 0 < high else None

@@ -1,6 +1,7 @@
 """Readiness: what a run proves, what it does not, and who should mend it. Pure functions of run.json.
 
-The rule that everything here serves: nothing is green without evidence from this run or a signature that names a person.
+The rule that everything here serves: nothing is green without evidence from this run or a signature that
+names a person.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from bench.report import clean
+from bench.report import certificates, clean
 from bench.report.checklist import CHECKLIST, DEPENDENCIES, Item, declaration_key
-from bench.report.model import Case, Declaration, NotRun, Run, parse
+from bench.report.model import Case, Declaration, NotRun, Run, Trust, parse
 
 State = Literal["met", "not met", "open"]
 Level = Literal["ready", "pilot", "not-ready"]
@@ -26,10 +27,14 @@ WORDS: dict[Level, str] = {
 
 @dataclass(frozen=True)
 class Missing:
-    """One thing that keeps an item from being met, and who should mend it."""
+    """One thing that keeps an item from being met, and who should mend it.
+
+    `by_case` is true for what the counts of cases say already (failed, inconclusive, not run).
+    """
 
     text: str
     who: str
+    by_case: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,9 +54,9 @@ class Judged:
 class Readiness:
     """The verdict over a run.
 
-    `level` is "ready", "pilot" or "not-ready", `word` its plain name, `headline` the same with the main cause, `reasons`
-    the full list of causes, `warnings` what a reader must know whatever the verdict (simulation, injected defects).
-    `counts` has the number of cases and rules by verdict and of "not run".
+    `level` is "ready", "pilot" or "not-ready", `word` its plain name, `headline` its main cause, `reasons`
+    all of them, `warnings` what a reader must know whatever the verdict (simulation, injected defects).
+    `counts` has the number of cases and rules by verdict, and of cases "not run".
     """
 
     level: Level
@@ -67,13 +72,13 @@ class Readiness:
 def assess(run: dict[str, Any]) -> Readiness:
     """Judge a run.json document.
 
-    - "not-ready": something failed, was inconclusive, broke the bench or was essential and not run (or the run was empty,
-      interrupted, or made with defects injected).
+    - "not-ready": something failed, was inconclusive, broke the bench or was essential and not run, or the
+      run was empty, interrupted, or made with defects injected.
     - "pilot": everything essential passed, but a signature or a non-essential case is missing.
     - "ready": all of it is met.
 
-    A case that was not run is essential when it has `areas` and is not marked `slow`; one with `applicable: false` (a
-    function that the charger does not offer) does not count. Never raises, whatever the document holds.
+    A case that was not run is essential when it has `areas` and is not marked `slow`; one that is marked
+    `applicable: false` (a function that the charger does not offer) does not count. Never raises.
     """
     return assess_run(parse(run))
 
@@ -86,13 +91,14 @@ def assess_run(run: Run) -> Readiness:
     counts |= Counter(case.verdict for case in run.judged)
     counts["not run"] = sum(each.applicable for each in run.not_run)
     blockers = _blockers(run, checklist + dependencies, counts)
-    loose = _loose_ends(run, checklist, dependencies)
+    loose = [each for each in _loose_ends(run, checklist, dependencies) if each not in blockers]
     level: Level = "not-ready" if blockers else "pilot" if loose else "ready"
     return Readiness(
         level=level,
         word=WORDS[level],
         headline=_headline(level, blockers, loose),
-        reasons=tuple(blockers + loose) or ("Everything that was asked passed, and every signature is there.",),
+        reasons=tuple(blockers + loose)
+        or ("Everything that was asked passed, and every signature is there.",),
         warnings=tuple(_warnings(run)),
         counts=counts,
         checklist=checklist,
@@ -109,8 +115,8 @@ def _headline(level: Level, blockers: list[str], loose: list[str]) -> str:
     if level == "ready":
         return "Every essential case passed and every owner has signed."
     if level == "pilot":
-        ends = f"{len(loose)} loose end{'s' if len(loose) > 1 else ''}"
-        return f"What was tested passed; {ends} to close before more than supervised sessions."
+        ends = "1 loose end is" if len(loose) == 1 else f"{len(loose)} loose ends are"
+        return f"What was tested passed. Until {ends} closed: supervised sessions only."
     return blockers[0]
 
 
@@ -122,8 +128,8 @@ def _blockers(run: Run, judged: tuple[Judged, ...], counts: dict[str, int]) -> l
     if counts["error"]:
         cause = f" First cause: {clean.text(run.stop_cause, 300)}" if run.stop_cause else ""
         found.append(
-            f"No verdict possible: the bench broke in {_number(counts['error'], 'case')}, which says nothing about the "
-            f"charger. Mend the bench and run again.{cause}"
+            f"No verdict possible: the bench broke in {_number(counts['error'], 'case')}, which says nothing "
+            f"about the charger. Mend the bench and run again.{cause}"
         )
     elif run.stop_cause:
         found.append(f"The run stopped early: {clean.text(run.stop_cause, 300)}")
@@ -133,26 +139,33 @@ def _blockers(run: Run, judged: tuple[Judged, ...], counts: dict[str, int]) -> l
         found.append(f"The charger broke {_number(counts['fail'], 'case')}: {_ids(run, 'fail')}.")
     if counts["inconclusive"]:
         found.append(
-            f"{_number(counts['inconclusive'], 'case')} inconclusive, because the charger never reached the point to be "
-            f"tested: {_ids(run, 'inconclusive')}."
+            f"{_number(counts['inconclusive'], 'case')} inconclusive, because the charger never reached the "
+            f"point to be tested: {_ids(run, 'inconclusive')}."
         )
     left_out = [each for each in run.not_run if essential(each)]
     if left_out:
-        found.append(f"{_number(len(left_out), 'essential case')} not run: {_listed([each.id for each in left_out])}.")
+        found.append(
+            f"{_number(len(left_out), 'essential case')} not run: {_listed([each.id for each in left_out])}."
+        )
     if run.defects:
         found.append("Defects were injected on purpose, so this run cannot speak for a charger.")
     for each in judged:
         untested = each.item.areas and not each.evidence
         if run.judged and (untested or (each.state == "not met" and not counts["fail"])):
-            found.append(f"{each.item.title}: {each.missing[0].text if each.missing else 'nothing proves it.'}")
+            found.append(
+                f"{each.item.title}: {each.missing[0].text if each.missing else 'nothing proves it.'}"
+            )
     return list(dict.fromkeys(found))
 
 
 def _loose_ends(run: Run, checklist: tuple[Judged, ...], dependencies: tuple[Judged, ...]) -> list[str]:
     found: list[str] = []
+    said: set[str] = set()
     for each in checklist + dependencies:
-        if each.state != "met":
-            found += [f"{each.item.title}: {missing.text}" for missing in each.missing]
+        for missing in each.missing:
+            if not missing.by_case and missing.text not in said:
+                said.add(missing.text)
+                found.append(f"{each.item.title}: {missing.text}")
     left_out = [each.id for each in run.not_run if each.applicable and not essential(each)]
     if left_out:
         found.append(f"{_number(len(left_out), 'case')} left out: {_listed(left_out)}.")
@@ -162,11 +175,15 @@ def _loose_ends(run: Run, checklist: tuple[Judged, ...], dependencies: tuple[Jud
 def _warnings(run: Run) -> list[str]:
     found: list[str] = []
     if run.defects:
-        found.append(f"Defects injected into the simulated charger: {_listed(run.defects)}. Failures are expected.")
+        found.append(
+            f"Defects injected into the simulated charger: {_listed(run.defects)}. Failures are expected."
+        )
     if run.charger_simulated:
         found.append("The charger was simulated: the verdict is about the simulation, not about a product.")
     if run.bench_simulated:
-        found.append("The instruments were simulated: electrical values come from a model, not from a measurement.")
+        found.append(
+            "The instruments were simulated: electrical values come from a model, not from a measurement."
+        )
     return found
 
 
@@ -178,7 +195,7 @@ def _judge(item: Item, run: Run) -> Judged:
     missing: list[Missing] = []
     failed = [case for case in cases if case.verdict == "fail"]
     if failed:
-        missing.append(Missing(f"{_case_ids(failed)} failed.", "charger maker"))
+        missing.append(Missing(f"{_case_ids(failed)} failed.", "charger maker", by_case=True))
     problems = _chain_problems(run) if item.key == "trust" else []
     missing += [Missing(text, "charger maker or PKI operator") for text in problems]
     broken = bool(missing)
@@ -188,14 +205,14 @@ def _judge(item: Item, run: Run) -> Judged:
     ):
         stuck = [case for case in cases if case.verdict == verdict]
         if stuck:
-            missing.append(Missing(f"{_case_ids(stuck)} {text}.", who))
+            missing.append(Missing(f"{_case_ids(stuck)} {text}.", who, by_case=True))
     if item.areas and not cases:
         missing.append(Missing("No case of this run tests it.", "lab (run the whole plan)"))
     if left_out:
-        missing.append(Missing(f"Not run: {_listed([each.id for each in left_out])}.", "lab"))
+        missing.append(Missing(f"Not run: {_listed([each.id for each in left_out])}.", "lab", by_case=True))
     if item.key == "charger" and cases and not run.charger_name:
         missing.append(Missing("The charger file names no vendor or model.", "lab"))
-    if item.key == "trust" and cases and not _charger_chains(run):
+    if item.key == "trust" and cases and not _own_chains(run):
         missing.append(Missing("No chain of the charger was recorded, so there is none to audit.", "lab"))
     unsigned = _unsigned(item, declaration, run)
     if unsigned:
@@ -208,7 +225,9 @@ def _proof(cases: tuple[Case, ...], declaration: Declaration | None) -> str:
     """One sentence on what speaks for the item."""
     parts: list[str] = []
     if cases:
-        parts.append(f"{sum(case.verdict == 'pass' for case in cases)} of {_number(len(cases), 'case')} passed")
+        parts.append(
+            f"{sum(case.verdict == 'pass' for case in cases)} of {_number(len(cases), 'case')} passed"
+        )
     if declaration and _sign_off_problem(declaration, None) == "":
         parts.append(f"signed off by {declaration.signed_by} on {declaration.date}")
     return " · ".join(parts)
@@ -226,7 +245,8 @@ def _unsigned(item: Item, declaration: Declaration | None, run: Run) -> Missing 
         return None
     if declaration is None:
         return Missing(
-            f"No owner is declared for it (declarations.{item.signature} in the charger file).", "project lead"
+            f"No owner is declared for it (declarations.{item.signature} in the charger file).",
+            "project lead",
         )
     problem = _sign_off_problem(declaration, clean.text(run.info.get("started"), 100))
     return Missing(problem, declaration.owner or "project lead") if problem else None
@@ -256,21 +276,23 @@ def _sign_off_problem(declaration: Declaration, started: str | None) -> str:
     return ""
 
 
-def _charger_chains(run: Run) -> list[tuple[str, tuple[str, ...], str]]:
+def _own_chains(run: Run) -> list[Trust]:
     """Chains that the charger itself showed: faulty contracts of negative cases are the bench's own doing."""
-    return [
-        (each.role, each.problems, each.case)
-        for each in run.trust
-        if each.role.lower().startswith(("secc", "evse", "charger", "cpo")) and each.chain
-    ]
+    own = ("secc", "evse", "charger", "cpo")
+    return [each for each in run.trust if each.chain and each.role.lower().startswith(own)]
 
 
 def _chain_problems(run: Run) -> list[str]:
     found = [
-        f"The {role} chain has a problem: {clean.text(problem, 300)} (seen in {case or 'an unnamed case'})."
-        for role, problems, case in _charger_chains(run)
-        for problem in problems
+        f"The {each.role} chain has a problem: {clean.text(problem, 300)} (seen in {each.case or 'no named case'})."
+        for each in _own_chains(run)
+        for problem in each.problems
     ]
+    started = clean.moment(run.info["started"])
+    for chain in (each.chain for each in _own_chains(run)):
+        for certificate in map(certificates.describe, chain[:8]):
+            if started is not None and certificate.ends is not None and certificate.ends < started:
+                found.append(f"{certificate.common_name} expired on {certificate.not_after}.")
     return list(dict.fromkeys(found))[:5]
 
 

@@ -1,6 +1,7 @@
 """One vertical time axis for a session that has 20 messages in 100 ms and then charges for a minute.
 
-Each exchange gets a row of its own, so no two labels collide; the space between two rows grows with the logarithm of the
+Each exchange gets a row of its own, so no two labels collide; the space between two rows grows with the
+logarithm of the
 time between them. The same scale places the points of the plots: between two rows time runs linearly.
 """
 

@@ -28,7 +28,8 @@ class Bar:
 
 @dataclass(frozen=True)
 class Timing:
-    """Bars in order of time; `budget_at` is the budget in percent of the axis, `slowest` the name of the longest step."""
+    """Bars in order of time; `budget_at` is the budget in percent of the axis, `slowest` the name of the
+    longest step."""
 
     case: Case
     bars: tuple[Bar, ...]
@@ -53,7 +54,8 @@ class Timing:
 def of(run: Run) -> Timing | None:
     """Return the timing of the handshake case with most steps, or None where no case recorded any.
 
-    The budget is the upper limit of a measurement in seconds that names the handshake, else the one in the bench file.
+    The budget is the upper limit of a measurement in seconds that names the handshake, else the one in the
+    bench file.
     """
     with_steps = [case for case in run.cases if len(case.steps) >= 2]
     handshakes = [case for case in with_steps if case.group == "handshake" or _budget_of(case)[0] is not None]

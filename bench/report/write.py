@@ -1,4 +1,5 @@
-"""Writes report.html and a page for each case into a run folder; everything is inlined, nothing is fetched."""
+"""Writes report.html and a page for each case into a run folder; everything is inlined, nothing is
+fetched."""
 
 from __future__ import annotations
 
@@ -6,7 +7,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable
-from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,11 @@ class ReportError(Exception):
 
 
 def write_report(run_dir: Path) -> Path:
-    """Write `report.html` and `cases/<ID>.html` into `run_dir`, from its run.json alone; return the path of the report.
+    """Write `report.html` and `cases/<ID>.html` into `run_dir`, from its run.json alone; return the path of
+    the report.
 
-    Other files of the folder are linked where they exist. Raises `ReportError` without a readable run.json, OSError when
-    the folder cannot be written to.
+    Other files of the folder are linked where they exist. Raises `ReportError` without a readable run.json,
+    OSError when the folder cannot be written to.
     """
     path = run_dir / "run.json"
     try:
@@ -47,7 +48,12 @@ def _write(run: Run, folder: Path) -> Path:
     names = links.case_files(run.judged)
     pages = dict(zip((id(case) for case in run.judged), names, strict=True))
     by_id = {case.id: name for case, name in reversed(list(zip(run.judged, names, strict=True)))}
-    common = {"run": run, "page_of": lambda case: pages[id(case)], "page_by_id": by_id, "at": _moment(run)}
+    common = {
+        "run": run,
+        "page_of": lambda case: pages[id(case)],
+        "page_by_id": by_id,
+        "at": clean.moment(run.info["started"]),
+    }
     readiness = assess_run(run)
     (folder / "cases").mkdir(exist_ok=True)
     template = environment.get_template("case.html")
@@ -85,7 +91,9 @@ def _overview(run: Run, readiness: Readiness, folder: Path) -> dict[str, Any]:
         "support_derived": derived,
         "chains": _chains(run.trust),
         "dates_of": lambda trust: [
-            remark for pem in trust.chain[:8] for remark in certificates.describe(pem).remarks(_moment(run))
+            remark
+            for pem in trust.chain[:8]
+            for remark in certificates.describe(pem).remarks(clean.moment(run.info["started"]))
         ],
         "files": links.files(folder),
         "areas": AREAS,
@@ -109,15 +117,6 @@ def _chains(trust: Iterable[Trust], limit: int = 24) -> list[tuple[Trust, list[s
             cases.append(each.case)
     ordered = sorted(found.values(), key=lambda pair: not pair[0].role.lower().startswith("secc"))
     return ordered[:limit]
-
-
-def _moment(run: Run) -> datetime | None:
-    """When the run started, with zone; None when the file does not say."""
-    try:
-        moment = datetime.fromisoformat(clean.text(run.info.get("started"), 100))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.astimezone()
 
 
 def _environment() -> Environment:

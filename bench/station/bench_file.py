@@ -44,8 +44,9 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class CsmsConfig:
-    """Where the mock backend listens, and whom it lets in. `external_url` is what the charger is told to dial, when
-    that differs from what is listened on (address translation, a proxy)."""
+    """Where the mock backend listens, and whom it lets in. `external_url` is what the charger is told to
+    dial, when that differs from what is listened on (address translation, a proxy).
+    """
 
     host: str
     port: int
@@ -65,7 +66,9 @@ class OcspConfig:
 
 @dataclass(frozen=True, slots=True)
 class ChargerSource:
-    """The charger under test: the simulated one, or a real one; its charger file; how long it may take to boot."""
+    """The charger under test: the simulated one, or a real one; its charger file; how long it may take to
+    boot.
+    """
 
     simulated: bool
     file: str | None
@@ -140,7 +143,9 @@ def named_files(folder: str) -> dict[str, Path]:
 
 
 def resolve(name_or_path: str | Path, folder: str, *, beside: Path | None = None) -> Path:
-    """The file that a name or a path means; a path may be relative to the file `beside`. Raises BenchFileError."""
+    """The file that a name or a path means; a path may be relative to the file `beside`. Raises
+    BenchFileError.
+    """
     text = str(name_or_path)
     kind = "bench" if folder == "benches" else "charger"
     if isinstance(name_or_path, Path) or "/" in text or text.endswith(".toml"):
@@ -152,7 +157,9 @@ def resolve(name_or_path: str | Path, folder: str, *, beside: Path | None = None
         return path
     known = named_files(folder)
     if text not in known:
-        raise BenchFileError(f"{kind} {text!r} is not known{near_match(text, known)}; a file is given by its path")
+        raise BenchFileError(
+            f"{kind} {text!r} is not known{near_match(text, known)}; a file is given by its path"
+        )
     return known[text]
 
 
@@ -163,7 +170,9 @@ def load_bench(name_or_path: str | Path) -> BenchConfig:
     head = root.table("bench", needed=True)
     name = head.text("name")
     if not _NAME.fullmatch(name):
-        raise head.error("name", f"{name!r} must be letters, digits, '.', '_' or '-' (it names folders and locks)")
+        raise head.error(
+            "name", f"{name!r} must be letters, digits, '.', '_' or '-' (it names folders and locks)"
+        )
     description = head.text("description", "")
     rig = root.table("rig")
     rig_simulated = rig.flag("simulated", False)
@@ -239,7 +248,8 @@ def _csms(table: Table) -> CsmsConfig:
     )
     if csms.security_profile in (1, 2) and len(csms.password) < 16:
         raise table.error(
-            "password", f"security profile {csms.security_profile} needs one of 16 to 40 characters (A00.FR.205)"
+            "password",
+            f"security profile {csms.security_profile} needs one of 16 to 40 characters (A00.FR.205)",
         )
     if csms.external_url and not csms.external_url.startswith(("ws://", "wss://")):
         raise table.error("external_url", f"{csms.external_url!r} must begin with ws:// or wss://")
@@ -265,19 +275,20 @@ def _charger(table: Table) -> ChargerSource:
 
 
 def _instruments(table: Table, rig_simulated: bool) -> tuple[InstrumentConfig, ...]:
-    found = tuple(_instrument(table.table(name), name, rig_simulated) for name in table.keys())  # noqa: SIM118
+    names = table.keys()
+    found = tuple(_instrument(table.table(name), name, rig_simulated) for name in names)
     served: dict[str, str] = {}
     for instrument in found:
         for capability in instrument.capabilities:
             if capability in served:
                 raise table.error(
                     f"{instrument.name}.capabilities",
-                    f"{capability} is served by {served[capability]!r} already; list what each of the two shall serve",
+                    f"{capability} is served by {served[capability]!r} already; list what each shall serve",
                 )
             served[capability] = instrument.name
     if "ControlPilot" not in served:
         raise table.error(
-            "", "no instrument is a ControlPilot; add one, e.g. [instruments.pilot] driver = \"pilot-board\""
+            "", 'no instrument is a ControlPilot; add one, e.g. [instruments.pilot] driver = "pilot-board"'
         )
     return found
 
@@ -290,7 +301,9 @@ def _instrument(table: Table, name: str, rig_simulated: bool) -> InstrumentConfi
         if not rig_simulated:
             raise table.error("resource", f"{resource!r} needs the simulated rig: set rig.simulated = true")
         if resource[4:] not in RIG_ENDPOINTS:
-            raise table.error("resource", f"the rig has no {resource[4:]!r}{near_match(resource[4:], RIG_ENDPOINTS)}")
+            raise table.error(
+                "resource", f"the rig has no {resource[4:]!r}{near_match(resource[4:], RIG_ENDPOINTS)}"
+            )
     options = _options(table, driver)
     accuracy = table.text("accuracy", "") or None
     instrument = InstrumentConfig(

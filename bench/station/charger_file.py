@@ -1,4 +1,6 @@
-"""The charger file: which charger is under test, what it is rated for, and what people have signed off for it."""
+"""The charger file: which charger is under test, what it is rated for, and what people have signed off for
+it.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +77,9 @@ class ChargerConfig:
 
 
 def load_charger(name_or_path: str | Path, *, beside: Path | None = None) -> ChargerConfig:
-    """Read and check a charger file; a relative path is relative to the file `beside`. Raises BenchFileError."""
+    """Read and check a charger file; a relative path is relative to the file `beside`. Raises
+    BenchFileError.
+    """
     path = resolve(name_or_path, "chargers", beside=beside)
     root, text, sha256 = read_toml(path)
     head = root.table("charger", needed=True)

@@ -1,7 +1,8 @@
 """A process that belongs to the bench (rig, simulated charger): started, awaited, watched, ended.
 
-It runs in a session of its own, so that Ctrl-C at the terminal reaches only the controller, which then makes the bench
-safe while rig and charger still live. Its standard input is its lifeline: when the controller dies, it is closed.
+It runs in a session of its own, so that Ctrl-C at the terminal reaches only the controller, which then
+makes the bench safe while rig and charger still live. Its standard input is its lifeline: when the
+controller dies, it is closed.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class Child:
         return None if self._process is None else self._process.pid
 
     def start(self, timeout_s: float, on_death: Callable[[str], None]) -> dict[str, Any]:
-        """Start it and wait until it says that it is ready; `on_death` hears how it ended, unless it was stopped.
+        """Start it and wait until it says that it is ready; `on_death` hears how it ended, unless it was
+        stopped.
 
         Raises BenchError with the last line of its log when it does not get ready in time.
         """
@@ -93,7 +95,9 @@ class Child:
             while b"\n" not in line:
                 left = deadline - time.monotonic()
                 if left <= 0 or not selector.select(left):
-                    raise BenchError(f"{self.what} did not get ready within {timeout_s:g} s{self._last_words()}")
+                    raise BenchError(
+                        f"{self.what} did not get ready within {timeout_s:g} s{self._last_words()}"
+                    )
                 data = os.read(handle, 4096)
                 if not data:
                     raise BenchError(f"{self.what} ended at once ({self._ending()}){self._last_words()}")
@@ -129,7 +133,9 @@ class Child:
         process, output = self._process, self._output()
         assert process is not None
         try:
-            while data := os.read(output.fileno(), 4096):  # nobody else reads it: a full pipe would stop the process
+            while data := os.read(
+                output.fileno(), 4096
+            ):  # nobody else reads it: a full pipe would stop the process
                 if self._log_file is not None:
                     self._log_file.write(data)
         except (OSError, ValueError):

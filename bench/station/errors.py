@@ -1,9 +1,9 @@
 """What can be wrong with a bench. All of it is the bench's fault, never the charger's.
 
-    BenchError                   a bench that cannot be opened, or that broke; one line: what, where, how to mend it
-    +-- BenchFileError           the bench file or the charger file is wrong (exit code 2)
-    +-- BenchInUse               another controller holds the bench
-    +-- MissingCapability        a plan asks for an instrument that the bench does not have
+BenchError                   a bench that cannot be opened, or that broke; one line: what, where, how to
+mend it +-- BenchFileError           the bench file or the charger file is wrong (exit code 2) +--
+BenchInUse               another controller holds the bench +-- MissingCapability        a plan asks for an
+instrument that the bench does not have
 """
 
 from __future__ import annotations

@@ -21,11 +21,15 @@ class Health:
             first = self._cause is None
             if first:
                 self._cause = cause
-        self._timeline.append("bench", "step", "the bench broke" if first else "a further break", {"cause": cause})
+        self._timeline.append(
+            "bench", "step", "the bench broke" if first else "a further break", {"cause": cause}
+        )
 
     def cause(self) -> str | None:
         """The first cause, or None while all is well."""
         if self._cause is None and self._timeline.write_error is not None:
             with self._lock:
-                self._cause = self._cause or f"the timeline is no longer written: {self._timeline.write_error}"
+                self._cause = (
+                    self._cause or f"the timeline is no longer written: {self._timeline.write_error}"
+                )
         return self._cause

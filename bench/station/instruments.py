@@ -96,7 +96,8 @@ class Instruments:
         found = self._served.get(name)
         if found is None:
             raise MissingCapability(
-                f"bench {self._bench.name!r} has no {name}; it has {', '.join(sorted(self._served)) or 'nothing'}"
+                f"bench {self._bench.name!r} has no {name};"
+                f" it has {', '.join(sorted(self._served)) or 'nothing'}"
             )
         return found  # type: ignore[return-value]
 

@@ -1,4 +1,6 @@
-"""The guard between the controller and the boxes: no command beyond the bench's limits leaves the controller."""
+"""The guard between the controller and the boxes: no command beyond the bench's limits leaves the
+controller.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ _SLACK = 1e-9
 def _check(name: str, quantity: str, value: float, limit: float, unit: str) -> None:
     # `not <=` also refuses NaN, which is neither below nor above a limit
     if not value <= limit * (1 + _SLACK):
-        raise LimitExceeded(f"{name}: {quantity} {value:g} {unit} is beyond the bench's limit of {limit:g} {unit}")
+        raise LimitExceeded(
+            f"{name}: {quantity} {value:g} {unit} is beyond the bench's limit of {limit:g} {unit}"
+        )
 
 
 class _Guard(Driver):
@@ -113,5 +117,3 @@ def guarded(driver: Driver, capability: type[Driver], limits: LimitsConfig) -> D
     if capability is AcLoad and isinstance(driver, AcLoad):
         return GuardedAcLoad(driver, limits)
     return driver
-
-

@@ -17,7 +17,9 @@ _MAX_NOTE_BYTES = 1024
 
 
 def runtime_folder() -> Path:
-    """The user's folder for locks and short-lived files, made when absent, for the user alone. Raises BenchError."""
+    """The user's folder for locks and short-lived files, made when absent, for the user alone. Raises
+    BenchError.
+    """
     chosen = os.environ.get(RUNTIME_VARIABLE)
     base = os.environ.get("XDG_RUNTIME_DIR")
     if chosen:
@@ -29,7 +31,9 @@ def runtime_folder() -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.stat().st_uid != os.getuid():
-            raise BenchError(f"{folder}: belongs to somebody else; set {RUNTIME_VARIABLE} to a folder of your own")
+            raise BenchError(
+                f"{folder}: belongs to somebody else; set {RUNTIME_VARIABLE} to a folder of your own"
+            )
     except OSError as error:
         raise BenchError(f"{folder}: cannot be made: {error.strerror}; set {RUNTIME_VARIABLE}") from error
     return folder
@@ -44,7 +48,9 @@ class BenchLock:
         self._handle: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock. Raises BenchInUse, saying who holds it, and BenchError when the file cannot be had."""
+        """Take the lock. Raises BenchInUse, saying who holds it, and BenchError when the file cannot be
+        had.
+        """
         try:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:

@@ -43,7 +43,9 @@ def make_safe(instruments: Instruments) -> list[str]:
 
 
 class SignalGuard:
-    """Turns SIGTERM, SIGHUP and SIGINT into an exception in the main thread, unless the safe state is being made."""
+    """Turns SIGTERM, SIGHUP and SIGINT into an exception in the main thread, unless the safe state is
+    being made.
+    """
 
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}

@@ -15,7 +15,9 @@ _MANUAL = "manual"
 
 
 class Sampler:
-    """`start` and `stop` as often as wanted. A lost instrument is told to `on_lost` once and sampled no more."""
+    """`start` and `stop` as often as wanted. A lost instrument is told to `on_lost` once and sampled no
+    more.
+    """
 
     def __init__(self, instruments: Instruments, timeline: Timeline, on_lost: Callable[[str], None]) -> None:
         self._timeline = timeline

@@ -1,4 +1,6 @@
-"""Strict reading of TOML: every key is known, of the right type, within its bounds; errors are one clear line."""
+"""Strict reading of TOML: every key is known, of the right type, within its bounds; errors are one clear
+line.
+"""
 
 from __future__ import annotations
 

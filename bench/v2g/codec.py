@@ -4,7 +4,8 @@
     data = codec.encode(message)
     codec.to_xml(message), codec.from_xml("iso2", text), codec.to_json(message)
 
-Sources: W3C EXI 1.0 (bit-packed, non-strict, default fidelity), ISO 15118-2:2014 clause 7.9, DIN SPEC 70121 clause 8.
+Sources: W3C EXI 1.0 (bit-packed, non-strict, default fidelity), ISO 15118-2:2014 clause 7.9, DIN SPEC 70121
+clause 8.
 
     CodecError
       DecodeError        schema, path, bit, expected
@@ -49,9 +50,11 @@ SCHEMAS: tuple[str, ...] = tuple(_MODULES)
 
 _ROOT_PACKAGE = "bench.v2g.messages"
 FAST_LIMIT = 16_384
-"""Longest stream (bytes) that is handed to the compiled decoder; its cost grows with the square of the length."""
+"""Longest stream (bytes) that is handed to the compiled decoder; its cost grows with the square of the
+length."""
 LARGE_BOUND = 9
-"""maxOccurs from which the EXIficient jar that Josev ships treats a bound as unbounded (seen: 16, 20, 24, not 8)."""
+"""maxOccurs from which the EXIficient jar that Josev ships treats a bound as unbounded (seen: 16, 20, 24,
+not 8)."""
 
 
 class _Set:
@@ -114,9 +117,12 @@ def _schema_of(message: Any) -> str:
 def decode(schema: str, data: bytes, fragment: bool = False, *, findings: list[str] | None = None) -> Any:
     """The message in an EXI stream.
 
-    ``schema`` is one of :data:`SCHEMAS`; ``fragment`` selects the fragment grammar (signed elements, SignedInfo).
-    Returns a typed message; a root whose name does not follow from its class comes as ``Named(name, value, uri)``.
-    What is odd but readable (trailing bytes, deviating dialects, schema-invalid content) is appended to ``findings``.
+    ``schema`` is one of :data:`SCHEMAS`; ``fragment`` selects the fragment grammar (signed elements,
+    SignedInfo).
+    Returns a typed message; a root whose name does not follow from its class comes as ``Named(name, value,
+    uri)``.
+    What is odd but readable (trailing bytes, deviating dialects, schema-invalid content) is appended to
+    ``findings``.
     Raises DecodeError.
     """
     known = _sets.get(schema) or _set(schema)
@@ -199,9 +205,11 @@ def encode(
 ) -> bytes:
     """The EXI stream of a message.
 
-    ``schema`` is found from the message's class if left out. ``deviations=True`` encodes schema-invalid content as a
+    ``schema`` is found from the message's class if left out. ``deviations=True`` encodes schema-invalid
+    content as a
     non-strict encoder does (undeclared events, untyped values); otherwise it raises ValidationError.
-    ``empty_as_end=True`` writes empty strings and binaries as EXIficient does, as an undeclared end of element; the
+    ``empty_as_end=True`` writes empty strings and binaries as EXIficient does, as an undeclared end of
+    element; the
     default, a value of length zero, is read by every known stack. Raises CodecError.
     """
     known = _set(schema if schema is not None else _schema_of(message))
@@ -217,8 +225,10 @@ def encode(
 
 
 def from_xml(schema: str, text: str | bytes, fragment: bool = False) -> Any:
-    """The message of an XML text. Content that the schema does not allow is kept, and refused by :func:`encode` unless
-    deviations are allowed. ``fragment`` is accepted for symmetry. Raises ValidationError on XML that is not well-formed.
+    """The message of an XML text. Content that the schema does not allow is kept, and refused by
+    :func:`encode` unless
+    deviations are allowed. ``fragment`` is accepted for symmetry. Raises ValidationError on XML that is not
+    well-formed.
     """
     del fragment
     return _set(schema).converter.from_node(parse_xml(text))
@@ -231,14 +241,16 @@ def to_xml(message: Any, schema: str | None = None, *, indent: bool = False) -> 
 
 
 def to_dict(message: Any) -> Any:
-    """The message as plain JSON-able data: bytes as hexadecimal, absent fields left out, one key per message name."""
+    """The message as plain JSON-able data: bytes as hexadecimal, absent fields left out, one key per message
+    name."""
     from bench.v2g.display import plain
 
     return plain(message)
 
 
 def to_json(message: Any) -> str:
-    """The message for people: quantities with units, certificates by subject, issuer, serial number and validity."""
+    """The message for people: quantities with units, certificates by subject, issuer, serial number and
+    validity."""
     from bench.v2g.display import readable
 
     return json.dumps(readable(message), indent=2, ensure_ascii=False)

@@ -244,6 +244,9 @@ def server_context(
 ) -> ssl.SSLContext:
     """Context of the charger: `pem_chain` leaf first, `key` a private key or its PEM.
 
+    `curve` is the only group accepted (P-256 as annex F); None accepts what the library does, as a leaf
+    on another curve needs.
+
     `client_roots` asks for, and verifies, a client certificate (ISO 15118-20). Raises ValueError when the key
     does not fit the certificate or no suite is usable.
     """

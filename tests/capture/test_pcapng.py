@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import time
@@ -117,10 +118,8 @@ def test_damaged_captures_raise_nothing_unexpected(tmp_path: Path, data: st.Data
     for _ in range(data.draw(st.integers(1, 5))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content)
-    try:
+    with contextlib.suppress(CaptureError):
         assert sum(1 for _ in CaptureReader(path)) < 10
-    except CaptureError:
-        pass
 
 
 def _captures() -> list[Path]:

@@ -1,5 +1,4 @@
-"""OCSP: the pure responder, the responder over real HTTP, the client against hostile answers, OCPP hash data.
-"""
+"""OCSP: the pure responder, the responder over real HTTP, hostile answers, OCPP hash data."""
 
 from __future__ import annotations
 
@@ -109,7 +108,7 @@ def test_too_large_a_request_is_refused(responder: OcspResponder) -> None:
     response = x509_ocsp.load_der_ocsp_response(data)
     assert response.response_status is x509_ocsp.OCSPResponseStatus.MALFORMED_REQUEST
     request = urllib.request.Request(responder.url, data=bytes(MAX_REQUEST_BYTES + 1))
-    with pytest.raises(OSError):  # noqa: PT011 - 413, or a reset while the body is still being sent
+    with pytest.raises(OSError):  # 413, or a reset while the body is still sent
         urllib.request.urlopen(request, timeout=5)
 
 

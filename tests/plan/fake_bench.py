@@ -13,6 +13,18 @@ from bench.ev.errors import ChargerTimeout, SessionEnded
 from bench.timeline import Timeline
 
 
+HEADER = """
+from bench.plan import *
+import pytest, time
+
+@pytest.fixture
+def ev(station):
+    car = station.new_ev()
+    yield car
+    car.unplug()
+"""
+
+
 class SetupRes:
     def __init__(self, code: str) -> None:
         self.ResponseCode = code
@@ -125,6 +137,7 @@ class FakeStation:
 
     def close(self) -> None:
         self.stop_sampling()
+        self.timeline.close()
         self.closed += 1
 
 
@@ -163,7 +176,7 @@ def bench_run(pytester: pytest.Pytester) -> Any:
     import json
 
     def run(source: str, *arguments: str, open_error: Exception | None = None) -> Any:
-        header = "from bench.plan import *\nimport pytest, time\n"
+        header = HEADER
         pytester.makepyfile(test_plan=header + source)
         bench = FakeBench(pytester.path / "results", open_error)
         result = pytester.runpytest_inprocess("-p", "no:randomly", *arguments, plugins=[bench])

@@ -100,9 +100,11 @@ def test_a_connection_that_stays_open(connection: V2GConnection) -> None:
 
 def test_a_reset_is_a_closed_connection() -> None:
     def reset(sock: socket.socket) -> None:
+        sock.recv(100)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
 
     with server(None, reset) as port, V2GConnection.open("::1", port, "lo") as connection:
+        connection.send(0x8001, b"go")
         with pytest.raises(ConnectionClosed):
             connection.receive(2.0)
         with pytest.raises(ConnectionClosed):

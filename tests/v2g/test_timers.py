@@ -41,7 +41,7 @@ def test_values_by_message() -> None:
 
 
 def test_unknown_names_offer_near_ones() -> None:
-    with pytest.raises(KeyError, match="iso2.SessionSetup.evcc_timeout"):
+    with pytest.raises(KeyError, match=r"iso2\.SessionSetup\.evcc_timeout"):
         timers.get("iso2.SessionSetup.nothing")
     with pytest.raises(KeyError):
         timers.message_timeout("iso2", "NoSuchReq")

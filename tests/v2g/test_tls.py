@@ -84,9 +84,9 @@ def test_no_shared_suite_is_an_alert() -> None:
 
 
 def test_a_server_that_is_none() -> None:
-    with server(handler=lambda sock: sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as port:
-        with pytest.raises(tls.TlsFailure) as failure:
-            connect(port)
+    words = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+    with server(handler=lambda sock: sock.sendall(words)) as port, pytest.raises(tls.TlsFailure) as failure:
+        connect(port)
     assert failure.value.alert is None
     with server(handler=lambda sock: None) as port, pytest.raises(tls.TlsFailure, match="closed"):
         connect(port)

@@ -2,10 +2,11 @@
 
 A defect is a small function on the assembled charger that replaces one policy, handler or hook:
 
-    @defect("accepts-revoked-contract", protocol="contract", wrong="a contract that the backend calls revoked may charge")
+    @defect("accepts-revoked-contract", protocol="contract", wrong="...")
     def accepts_revoked_contract(charger: Charger) -> None: ...
 
-The good code never asks whether a defect is on. Each defect leaves everything else conforming, so that only the test
+The good code never asks whether a defect is on. Each defect leaves everything else conforming, so that only
+the test
 cases that name it fail.
 """
 
@@ -24,13 +25,14 @@ Part = Literal["sdp", "tls", "v2g", "contract", "power", "pilot", "meter", "ocpp
 MODULES = ("wire", "tls", "v2g", "provisioning", "contract", "power", "ocpp")
 
 
-class UnknownDefect(ValueError):
+class UnknownDefect(ValueError):  # noqa: N818 - what it says is the user's mistake
     """No defect has this name; the text is one line with near matches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """`wrong` says in one line what the charger does; `protocol` is the part of the charger that carries it."""
+    """`wrong` says in one line what the charger does; `protocol` is the part of the charger that carries
+    it."""
 
     name: str
     protocol: Part

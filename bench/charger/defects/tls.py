@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 _DAY = datetime.timedelta(days=1)
 
 
-def _show(charger: Charger, change: object) -> None:
+_Change = Callable[[Identity], Identity]
+
+
+def _show(charger: Charger, change: _Change) -> None:
     good = charger.tls.identity
-    assert callable(change)
 
     def identity() -> Identity | None:
         right = good()
@@ -32,6 +35,15 @@ def _show(charger: Charger, change: object) -> None:
 
     charger.tls.identity = identity
     charger.tls.reload()
+
+
+def _faulty(charger: Charger, fault: str, fallback: _Change) -> None:
+    """Show the store's chain with this fault; without one, a look-alike under a made-up root."""
+
+    def change(right: Identity) -> Identity:
+        return charger.store.faulty(fault) or fallback(right)
+
+    _show(charger, change)
 
 
 def _pem_key(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -44,22 +56,23 @@ def _pem(*chain: x509.Certificate) -> bytes:
     return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in chain)
 
 
-@defect("tls-secc-unknown-root", protocol="tls", wrong="the SECC chain ends under a root that nobody knows")
-def tls_secc_unknown_root(charger: Charger) -> None:
-    """TLS: a whole look-alike chain, re-issued under keys and a root made up here."""
-
-    def change(right: Identity) -> Identity:
-        issuer_key = ec.generate_private_key(ec.SECP256R1())
-        leaf_key = ec.generate_private_key(ec.SECP256R1())
-        issuer_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Nobody's Root CA")])
-        chain: list[x509.Certificate] = []
-        for position, original in reversed(list(enumerate(right.chain))):
-            key = leaf_key if position == 0 else ec.generate_private_key(ec.SECP256R1())
-            chain.insert(0, _reissue(original, issuer_name, issuer_key, key))
-            issuer_name, issuer_key = original.subject, key
-        return Identity(_pem(*chain), _pem_key(leaf_key))
-
-    _show(charger, change)
+def lookalike(
+    right: Identity,
+    *,
+    subject: x509.Name | None = None,
+    valid: tuple[datetime.datetime, datetime.datetime] | None = None,
+) -> Identity:
+    """The whole chain issued anew under a root made up here; `subject` and `valid` change the leaf."""
+    issuer_key = ec.generate_private_key(ec.SECP256R1())
+    issuer_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Nobody's Root CA")])
+    chain: list[x509.Certificate] = []
+    for original in reversed(right.chain[1:]):
+        key = ec.generate_private_key(ec.SECP256R1())
+        chain.insert(0, _reissue(original, issuer_name, issuer_key, key))
+        issuer_name, issuer_key = original.subject, key
+    key = ec.generate_private_key(ec.SECP256R1())
+    leaf = _reissue(right.chain[0], issuer_name, issuer_key, key, subject=subject, valid=valid)
+    return Identity(_pem(leaf, *chain), _pem_key(key))
 
 
 def _reissue(
@@ -90,3 +103,97 @@ def _reissue(
             value = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
         builder = builder.add_extension(value, extension.critical)
     return builder.sign(issuer_key, hashes.SHA256())
+
+
+@defect("tls-secc-unknown-root", protocol="tls", wrong="the SECC chain ends under a root that nobody knows")
+def tls_secc_unknown_root(charger: Charger) -> None:
+    """TLS: a whole look-alike chain."""
+    _faulty(charger, "unknown-root", lookalike)
+
+
+@defect("secc-certificate-expired", protocol="tls", wrong="the SECC certificate has expired")
+def secc_certificate_expired(charger: Charger) -> None:
+    """TLS: a leaf whose notAfter has passed."""
+
+    def fallback(right: Identity) -> Identity:
+        now = datetime.datetime.now(datetime.UTC)
+        return lookalike(right, valid=(now - 90 * _DAY, now - _DAY))
+
+    _faulty(charger, "expired", fallback)
+
+
+@defect(
+    "secc-certificate-wrong-domain-component",
+    protocol="tls",
+    wrong="the SECC certificate lacks domainComponent CPO",
+)
+def secc_certificate_wrong_domain_component(charger: Charger) -> None:
+    """TLS: a leaf without DC=CPO."""
+
+    def fallback(right: Identity) -> Identity:
+        kept = [each for each in right.chain[0].subject if each.oid != NameOID.DOMAIN_COMPONENT]
+        return lookalike(right, subject=x509.Name(kept))
+
+    _faulty(charger, "wrong-domain-component", fallback)
+
+
+@defect(
+    "secc-chain-incomplete", protocol="tls", wrong="the sub-CA certificates are left out of the TLS chain"
+)
+def secc_chain_incomplete(charger: Charger) -> None:
+    """TLS: the leaf alone."""
+    _show(charger, lambda right: Identity(_pem(right.chain[0]), right.key_pem))
+
+
+@defect("tls-accepts-1.1", protocol="tls", wrong="TLS 1.0 and 1.1 are accepted")
+def tls_accepts_1_1(charger: Charger) -> None:
+    """TLS: minimum version 1.0; OpenSSL needs security level 0 for that."""
+
+    def context(identity: Identity) -> ssl.SSLContext:
+        right = tls.server_context(identity.chain_pem, identity.key_pem)
+        old = tls.server_context(
+            identity.chain_pem,
+            identity.key_pem,
+            suites=(*tls.ISO2_SUITES, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA"),
+            min_version=ssl.TLSVersion.TLSv1,
+            security_level=0,
+        )
+
+        def choose(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+            # The version is settled when this hook runs, the suite is not: with TLS 1.2 the right suites
+            # hold.
+            if connection.version() == "TLSv1.2":
+                connection.context = right
+
+        old.sni_callback = choose
+        return old
+
+    charger.tls.make_context = context
+    charger.tls.reload()
+
+
+@defect("tls-accepts-any-suite", protocol="tls", wrong="cipher suites outside ISO 15118-2 are accepted")
+def tls_accepts_any_suite(charger: Charger) -> None:
+    """TLS: every suite that the library knows for this key."""
+
+    def context(identity: Identity) -> ssl.SSLContext:
+        made = tls.server_context(identity.chain_pem, identity.key_pem)
+        made.set_ciphers("ECDHE-ECDSA-AES128-SHA256:ALL")
+        return made
+
+    charger.tls.make_context = context
+    charger.tls.reload()
+
+
+@defect(
+    "tls-dies-after-failed-handshake",
+    protocol="tls",
+    wrong="after one failed handshake no TLS works any more",
+)
+def tls_dies_after_failed_handshake(charger: Charger) -> None:
+    """TLS: the listener stops with the first handshake that fails."""
+
+    def failed(listener: Listener) -> None:
+        listener.stop_accepting()
+
+    charger.tls.handshake_failed = failed  # type: ignore[method-assign]

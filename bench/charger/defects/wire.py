@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from bench.charger.model import Charger
 
 
-@defect("sdp-ignores-first-request", protocol="sdp", wrong="the first SDP request after each plug-in gets no answer")
+@defect(
+    "sdp-ignores-first-request",
+    protocol="sdp",
+    wrong="the first SDP request after each plug-in gets no answer",
+)
 def sdp_ignores_first_request(charger: Charger) -> None:
     """SDP: silence once a plug-in."""
     waiting = [True]
@@ -34,7 +38,9 @@ def sdp_ignores_first_request(charger: Charger) -> None:
     charger.on_listening.append(listening)
 
 
-@defect("sdp-answers-without-tls", protocol="sdp", wrong="SDP says 'no TLS' though TLS is asked for and available")
+@defect(
+    "sdp-answers-without-tls", protocol="sdp", wrong="SDP says 'no TLS' though TLS is asked for and available"
+)
 def sdp_answers_without_tls(charger: Charger) -> None:
     """SDP: security none to every request."""
 
@@ -57,21 +63,27 @@ class _OneSegment:
 
 
 @defect(
-    "reads-one-segment-per-message", protocol="v2g", wrong="a V2GTP message in two TCP segments breaks the session"
+    "reads-one-segment-per-message",
+    protocol="v2g",
+    wrong="a V2GTP message in two TCP segments breaks the session",
 )
 def reads_one_segment_per_message(charger: Charger) -> None:
     """V2GTP: one read is one message (as a stack in the field does)."""
-    charger.policy.parser = lambda: _OneSegment()  # type: ignore[method-assign, assignment, return-value]
+    charger.policy.parser = _OneSegment  # type: ignore[method-assign, assignment]
 
 
-@defect("dies-on-malformed-exi", protocol="v2g", wrong="malformed EXI makes the charger deaf until it is restarted")
+@defect(
+    "dies-on-malformed-exi",
+    protocol="v2g",
+    wrong="malformed EXI makes the charger deaf until it is restarted",
+)
 def dies_on_malformed_exi(charger: Charger) -> None:
     """EXI: after a bad stream the charger answers nothing, on any connection."""
     good = charger.policy.undecodable
 
-    def undecodable(session: Session, the_charger: Charger, error: Exception) -> bytes | None:
-        fall_silent(the_charger)
-        return good(session, the_charger, error)
+    def undecodable(session: Session, charger: Charger, error: Exception) -> bytes | None:
+        fall_silent(charger)
+        return good(session, charger, error)
 
     charger.policy.undecodable = undecodable  # type: ignore[method-assign]
 
@@ -82,7 +94,6 @@ def fall_silent(charger: Charger) -> None:
     if charger.sdp is not None:
         charger.sdp.answer = lambda _request: None
     charger.policy.choose_protocol = _hang  # type: ignore[method-assign]
-    charger.silent = True
 
 
 def _hang(request: sap.supportedAppProtocolReq) -> sap.supportedAppProtocolRes:
@@ -106,10 +117,12 @@ def accepts_unknown_protocol(charger: Charger) -> None:
     charger.policy.choose_protocol = choose  # type: ignore[method-assign]
 
 
-@defect("exi-trailing-bytes", protocol="v2g", wrong="three bytes of rubbish follow the EXI stream of each response")
+@defect(
+    "exi-trailing-bytes",
+    protocol="v2g",
+    wrong="three bytes of rubbish follow the EXI stream of each response",
+)
 def exi_trailing_bytes(charger: Charger) -> None:
     """EXI: trailing bytes within the V2GTP payload."""
     good = charger.policy.encode
     charger.policy.encode = lambda message: good(message) + b"\x00\xca\xfe"  # type: ignore[method-assign]
-
-

@@ -1,4 +1,5 @@
-"""From one payload to the next: the one place for session ids, message order, time limits and FAILED answers."""
+"""From one payload to the next: the one place for session ids, message order, time limits and FAILED
+answers."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from bench.charger.secc import transitions
 from bench.charger.secc.iso2.common import Refusal, Reply
 from bench.charger.secc.session import NO_SESSION, Session
-from bench.v2g import codec, timers
+from bench.v2g import codec
 from bench.v2g.messages import iso2
 
 if TYPE_CHECKING:
@@ -23,33 +24,29 @@ class Hangup(Exception):  # noqa: N818 - an outcome, not an error of the program
     """The connection is to be closed without an answer; the text says why."""
 
 
-def time_limit_s(name: str) -> float:
-    """How long the handler of a request may take: the SECC's performance time, never under 0.5 s.
-
-    The limit is a net under the handlers, which bound their own waits; 25 ms for CurrentDemand is not a net.
-    """
-    return max(0.5, timers.performance("iso2", name).value)
-
-
 async def answer(payload: bytes, session: Session, charger: Charger) -> bytes | None:
     """Answer one V2G message: the payload of the response, or None to send nothing.
 
     Raises Hangup for bytes that are no ISO 15118-2 request.
     """
     try:
-        message = charger.policy.decode(payload)
+        message, valid = charger.policy.decode(payload)
+        request = _request(message, charger)
+        header_id = message.Header.SessionID if valid else _bytes(message.Header)
     except codec.CodecError as error:
         reply = charger.policy.undecodable(session, charger, error)
         if reply is None:
             raise Hangup(f"not an ISO 15118-2 message: {error}") from error
         return reply
-    request = message.Body.BodyElement
     name = type(request).__name__
-    if request is None or name not in charger.handlers:
-        raise Hangup(f"{name} is no request")
     session.payload = payload
-    session.signature = message.Header.Signature
-    outcome = await _handle(name, request, message.Header.SessionID, session, charger)
+    if valid:
+        session.signature = message.Header.Signature
+        outcome = await _handle(name, request, header_id, session, charger)
+    else:
+        # Only the kind of the request is sure: nothing in it may be looked at.
+        code = charger.policy.check_session_id(name, header_id, session) or _Code.FAILED
+        outcome = _refuse(name, code, f"{name} with content that the schema does not allow", session, charger)
     final = await charger.policy.before_answer(name, outcome, session, charger)
     if final is None:
         return None
@@ -57,6 +54,18 @@ async def answer(payload: bytes, session: Session, charger: Charger) -> bytes | 
         return final.raw
     header = iso2.MessageHeader(SessionID=charger.policy.header_id(session), Signature=final.signature)
     return charger.policy.encode(iso2.V2G_Message(Header=header, Body=iso2.Body(BodyElement=final.body)))
+
+
+def _request(message: iso2.V2G_Message, charger: Charger) -> iso2.BodyElement:
+    request = getattr(message.Body, "BodyElement", None)
+    if not isinstance(request, iso2.BodyElement) or type(request).__name__ not in charger.handlers:
+        raise codec.CodecError(f"{type(request).__name__} is no request")
+    return request
+
+
+def _bytes(header: object) -> bytes:
+    found = getattr(header, "SessionID", b"")
+    return found if isinstance(found, bytes) else b""
 
 
 async def _handle(
@@ -71,7 +80,7 @@ async def _handle(
         # The handler sees the id that the EV asks for and replaces it.
         session.id = header_id if len(header_id) == len(NO_SESSION) else NO_SESSION
     try:
-        async with asyncio.timeout(time_limit_s(name)):
+        async with asyncio.timeout(charger.policy.time_limit_s(name)):
             outcome = await charger.handlers[name](request, session, charger)
     except Refusal as refusal:
         return _refuse(name, refusal.code, str(refusal), session, charger)

@@ -64,7 +64,9 @@ def _provisioning(kind: type[iso2.BodyElement]) -> _Maker:
             ResponseCode=code,
             SAProvisioningCertificateChain=iso2.CertificateChain(Certificate=b""),
             ContractSignatureCertChain=iso2.CertificateChain(Certificate=b""),
-            ContractSignatureEncryptedPrivateKey=iso2.ContractSignatureEncryptedPrivateKey(value=b"", Id="id1"),
+            ContractSignatureEncryptedPrivateKey=iso2.ContractSignatureEncryptedPrivateKey(
+                value=b"", Id="id1"
+            ),
             DHpublickey=iso2.DiffieHellmanPublickey(value=b"", Id="id2"),
             eMAID=iso2.EMAID(value=_NO_EMAID, Id="id3"),
         )

@@ -1,6 +1,7 @@
 """The charger's decisions in the V2G protocol, each one small and replaceable.
 
-Handlers and the dispatcher ask here; a defect replaces one attribute of the charger's `Policy`. What an attribute
+Handlers and the dispatcher ask here; a defect replaces one attribute of the charger's `Policy`. What an
+attribute
 does is said beside its default.
 """
 
@@ -16,7 +17,7 @@ from bench.charger.secc.iso2 import delivery, metering, parameters, payment, pro
 from bench.charger.secc.iso2.common import Refusal, Reply
 from bench.charger.secc.session import NO_SESSION, Session
 from bench.charger.secc.signing import is_signed_by, sign
-from bench.v2g import codec, v2gtp
+from bench.v2g import codec, timers, v2gtp
 from bench.v2g.messages import iso2, sap, xmldsig
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ SEQUENCE_TIMEOUT_S = 60.0
 """V2G_SECC_Sequence_Timeout, [V2G2-443]."""
 ISO2_NAMESPACE = "urn:iso:15118:2:2013:MsgDef"
 ISO2_MAJOR, ISO2_MINOR = 2, 0
+
+
+def codec_says_valid(findings: list[str]) -> bool:
+    """False when the codec found content that the schema does not allow (trailing bytes are no such
+    thing)."""
+    return not any("schema does not allow" in each for each in findings)
 
 
 class Policy:
@@ -40,12 +47,13 @@ class Policy:
         """A V2GTP parser for one connection: bytes in, whole messages out."""
         return v2gtp.Parser()
 
-    def decode(self, payload: bytes) -> iso2.V2G_Message:
-        """The message in a payload. Raises codec.CodecError."""
-        message = codec.decode("iso2", payload)
+    def decode(self, payload: bytes) -> tuple[iso2.V2G_Message, bool]:
+        """The message in a payload, and whether the schema allows its content. Raises codec.CodecError."""
+        findings: list[str] = []
+        message = codec.decode("iso2", payload, findings=findings)
         if not isinstance(message, iso2.V2G_Message):
             raise codec.CodecError(f"a {type(message).__name__} instead of a V2G_Message")
-        return message
+        return message, codec_says_valid(findings)
 
     def undecodable(self, session: Session, charger: Charger, error: Exception) -> bytes | None:
         """What to answer to bytes that are no message; None closes the connection."""
@@ -89,6 +97,13 @@ class Policy:
         """Last word on a response before it leaves; None sends nothing."""
         return reply
 
+    def time_limit_s(self, name: str) -> float:
+        """How long the handler of a request may take: the SECC's performance time, at least 0.5 s.
+
+        A net under the handlers, which bound their own waits; 25 ms for CurrentDemand would not be a net.
+        """
+        return max(0.5, timers.performance("iso2", name).value)
+
     def failed(self, name: str, code: _Code, session: Session, charger: Charger) -> iso2.BodyElement:
         """The FAILED response to request `name`."""
         return failed.failed(name, code, session, charger)
@@ -121,7 +136,9 @@ class Policy:
 
     def certificates_offered(self, session: Session, charger: Charger) -> bool:
         """The certificate service needs TLS, and contract certificate installation enabled."""
-        return session.tls and charger.variables.flag("ISO15118Ctrlr", "ContractCertificateInstallationEnabled")
+        return session.tls and charger.variables.flag(
+            "ISO15118Ctrlr", "ContractCertificateInstallationEnabled"
+        )
 
     # --- authorization -------------------------------------------------------------------------------------
     def new_challenge(self) -> bytes:
@@ -139,9 +156,7 @@ class Policy:
         if not self.verified(request, session.signature, leaf):
             raise Refusal(_Code.FAILED_SignatureError)
 
-    def verified(
-        self, body: iso2.BodyElement, signature: xmldsig.Signature | None, leaf: Any
-    ) -> bool:
+    def verified(self, body: iso2.BodyElement, signature: xmldsig.Signature | None, leaf: Any) -> bool:
         """True when `signature` covers `body` and is the leaf's."""
         return is_signed_by(body, signature, leaf)
 

@@ -1,6 +1,8 @@
-"""TCP and TLS server of the SECC: one task a connection, one session object each; hostile input ends only its own.
+"""TCP and TLS server of the SECC: one task a connection, one session object each; hostile input ends only
+its own.
 
-A connection begins with supportedAppProtocol; then every payload goes through `dispatch.answer`. Connections are
+A connection begins with supportedAppProtocol; then every payload goes through `dispatch.answer`.
+Connections are
 bounded in number, messages in size (`v2gtp.Parser`), silence in time (60 s, [V2G2-443]).
 """
 

@@ -19,7 +19,8 @@ MAX_PAUSED = 8
 class Session:
     """One V2G session on one TCP connection.
 
-    `expected` are the requests that may come next; handlers read the request's raw bytes and signature from `payload`
+    `expected` are the requests that may come next; handlers read the request's raw bytes and signature from
+    `payload`
     and `signature`, which the dispatcher sets for each message.
     """
 

@@ -31,7 +31,8 @@ class SeccTls:
         store.on_change.append(self.reload)
 
     def reload(self) -> None:
-        """Make the context anew; the next handshake uses it. A certificate that cannot be used leaves the old one."""
+        """Make the context anew; the next handshake uses it. A certificate that cannot be used leaves the
+        old one."""
         identity = self.identity()
         if identity is None:
             return

@@ -1,4 +1,5 @@
-"""The table of ISO 15118-2 on the EV side: for each request its builder, its handler, its signer and its limits.
+"""The table of ISO 15118-2 on the EV side: for each request its builder, its handler, its signer and its
+limits.
 
 Source of the order: ISO 15118-2:2014 clause 8.8.3 (figures 104 to 107).
 """
@@ -65,7 +66,9 @@ ROWS: dict[str, Row] = {
     "CableCheckReq": Row(
         requests.cable_check, responses.cable_check, "8.4.5.2", ongoing_limit="cable_check_limit_s"
     ),
-    "PreChargeReq": Row(requests.precharge, responses.precharge, "8.4.5.3", ongoing_limit="precharge_limit_s"),
+    "PreChargeReq": Row(
+        requests.precharge, responses.precharge, "8.4.5.3", ongoing_limit="precharge_limit_s"
+    ),
     "PowerDeliveryReq": Row(requests.power_delivery, responses.power_delivery, "8.4.3.9"),
     "CurrentDemandReq": Row(requests.current_demand, responses.current_demand, "8.4.5.4"),
     "ChargingStatusReq": Row(requests.charging_status, responses.charging_status, "8.4.4.2"),

@@ -1,8 +1,8 @@
 """Which hand the car moves at which message: pilot, contactor, battery, AC load.
 
-DC: C before CableCheck, contactor closed before PowerDelivery Start once the inlet has the battery's voltage, opened
-after PowerDelivery Stop when the current is low, then B ([V2G2-847], IEC 61851-23 annex CC). AC: C with PowerDelivery
-Start, load on after its answer, load off before Stop.
+DC: C before CableCheck, contactor closed before PowerDelivery Start once the inlet has the battery's voltage,
+opened after PowerDelivery Stop when the current is low, then B ([V2G2-847], IEC 61851-23 annex CC). AC: C
+with PowerDelivery Start, load on after its answer, load off before Stop.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from bench.ev.vehicle import PilotState, Vehicle
 
 MAX_STEP_S = 5.0
 SINK_HEADROOM = 1.1
-"""The battery stand-in takes a little more than the car asks for: the charger sets the current, not the sink."""
+"""The battery stand-in takes a little more than the car asks for: the charger sets the current, not the sink.
+"""
 
 
 class PowerHand:
@@ -82,7 +83,9 @@ class PowerHand:
 
     @property
     def _sink_limit_a(self) -> float:
-        return round((self.state.profile.dc.max_current_a if self.state.profile.dc else 0.0) * SINK_HEADROOM, 1)
+        return round(
+            (self.state.profile.dc.max_current_a if self.state.profile.dc else 0.0) * SINK_HEADROOM, 1
+        )
 
     @property
     def _phases(self) -> int:
@@ -126,8 +129,8 @@ class PowerHand:
         while inlet_v is not None and abs(inlet_v - battery_v) > dc.voltage_tolerance_v:
             if time.monotonic() >= deadline:
                 raise GiveUp(
-                    f"the car does not close its contactor: {inlet_v:.1f} V at the inlet, {battery_v:.1f} V in the "
-                    f"battery (the charger reports {state.present_voltage_v:g} V)"
+                    f"the car does not close its contactor: {inlet_v:.1f} V at the inlet, "
+                    f"{battery_v:.1f} V in the battery (the charger reports {state.present_voltage_v:g} V)"
                 )
             inlet_v = vehicle.inlet_voltage_v()
         if inlet_v is None and abs(state.present_voltage_v - battery_v) > dc.voltage_tolerance_v:

@@ -1,7 +1,8 @@
-"""CertificateInstallationRes and CertificateUpdateRes: is it what it says it is, and the key out of its wrapping.
+"""CertificateInstallationRes and CertificateUpdateRes: is it what it says it is, and the key out of its
+wrapping.
 
-ISO 15118-2 clauses 8.4.3.10/11 and 7.9.2.4.3: the answer is signed by the provisioning service over four elements; the
-contract's private key is encrypted for the key that signed the request.
+ISO 15118-2 clauses 8.4.3.10/11 and 7.9.2.4.3: the answer is signed by the provisioning service over four
+elements; the contract's private key is encrypted for the key that signed the request.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ def refused(request: str, code: str) -> Provisioning:
 
 
 def take(state: SessionState, request: str, received: Received) -> Provisioning:
-    """Judge the answer to `request` and unwrap its key. Problems are listed, never raised: the answer is hostile."""
+    """Judge the answer to `request` and unwrap its key. Problems are listed, never raised: the answer is
+    hostile.
+    """
     body = received.body
     outcome = Provisioning(request, str(body.ResponseCode), emaid=body.eMAID.value)
     leaf, subs = _read_chain(body.ContractSignatureCertChain, "contract", outcome)
@@ -35,7 +38,7 @@ def take(state: SessionState, request: str, received: Received) -> Provisioning:
     _check_signature(received, signer, outcome)
     _check_chains(state, (leaf, subs), (signer, signer_subs), outcome)
     if leaf is not None:
-        _unwrap(state, request, body, leaf, subs, outcome)
+        _unwrap(state, body, leaf, subs, outcome)
     return outcome
 
 
@@ -43,7 +46,10 @@ def _read_chain(
     chain: iso2.CertificateChain, what: str, outcome: Provisioning
 ) -> tuple[x509.Certificate | None, list[x509.Certificate]]:
     found = []
-    data = [chain.Certificate, *(chain.SubCertificates.Certificate if chain.SubCertificates is not None else [])]
+    data = [
+        chain.Certificate,
+        *(chain.SubCertificates.Certificate if chain.SubCertificates is not None else []),
+    ]
     for number, each in enumerate(data):
         try:
             found.append(load_der(each))
@@ -91,13 +97,13 @@ def _check_chains(
 
 def _unwrap(
     state: SessionState,
-    request: str,
     body: iso2.CertificateInstallationRes | iso2.CertificateUpdateRes,
     leaf: x509.Certificate,
     subs: list[x509.Certificate],
     outcome: Provisioning,
 ) -> None:
-    own = state.credentials.oem if request == "CertificateInstallationReq" else state.contract
+    installing = isinstance(body, iso2.CertificateInstallationRes)
+    own = state.credentials.oem if installing else state.contract
     if own is None:
         outcome.problems.append("the car has no key to unwrap with")
         return
@@ -114,7 +120,9 @@ def _unwrap(
     except contract_key.ContractKeyError as error:
         outcome.key_matches = False
         outcome.problems.append(f"contract key: {error}")
-    root = next((each for each in state.credentials.mo_roots if subs and each.subject == subs[-1].issuer), leaf)
+    root = next(
+        (each for each in state.credentials.mo_roots if subs and each.subject == subs[-1].issuer), leaf
+    )
     contract = Credential(leaf, key, (leaf, *subs), root, "installed")
     if normalise(contract.emaid) != normalise(body.eMAID.value):
         outcome.problems.append(f"eMAID {body.eMAID.value} differs from the certificate's {contract.emaid}")

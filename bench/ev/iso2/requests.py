@@ -1,4 +1,6 @@
-"""One builder a request: the message body from the state of the session. No builder sends or changes anything else."""
+"""One builder a request: the message body from the state of the session. No builder sends or changes anything
+else.
+"""
 
 from __future__ import annotations
 

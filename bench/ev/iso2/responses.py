@@ -1,7 +1,7 @@
 """One handler a response: take it into the state and name the next request (None: the session is over).
 
-A handler raises GiveUp when the car itself will not go on. FAILED response codes never get here: the session deals with
-them in one place, as with timeouts.
+A handler raises GiveUp when the car itself will not go on. FAILED response codes never get here: the session
+deals with them in one place, as with timeouts.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def choose_mode(state: SessionState, offered: list[str]) -> str:
     """The energy transfer mode of the profile, or the next best that both have."""
     if state.energy == "dc":
         preferred = state.profile.dc.mode if state.profile.dc is not None else ""
-        usable = (preferred, *_DC_MODES)
+        usable: tuple[str, ...] = (preferred, *_DC_MODES)
     else:
         preferred = state.profile.ac.mode if state.profile.ac is not None else ""
         # A three-phase car charges on one phase, not the other way round.
@@ -97,7 +97,9 @@ def payment_service_selection(state: SessionState, res: Any) -> str:
 
 
 def provisioned(state: SessionState, res: Any) -> str:
-    """Clauses 8.4.3.10 and 8.4.3.11; the session has unwrapped and checked the answer into `state.provisioned`."""
+    """Clauses 8.4.3.10 and 8.4.3.11; the session has unwrapped and checked the answer into
+    `state.provisioned`.
+    """
     outcome = state.provisioned
     if outcome is None or outcome.contract is None:
         problems = "; ".join(outcome.problems) if outcome is not None else "not looked at"
@@ -130,7 +132,9 @@ def charge_parameter_discovery(state: SessionState, res: Any) -> str:
     state.schedule = tuples[0]
     state.schedule_id = tuples[0].SAScheduleTupleID
     take_limits(state, res.EVSEChargeParameter)
-    if state.energy == "ac" or (state.renegotiating and state.profile.quirks.renegotiation == "power-delivery"):
+    if state.energy == "ac" or (
+        state.renegotiating and state.profile.quirks.renegotiation == "power-delivery"
+    ):
         return "PowerDeliveryReq"
     return "CableCheckReq"
 
@@ -145,7 +149,8 @@ def take_limits(state: SessionState, parameter: Any) -> None:
         battery_v = state.battery.voltage_v
         if not low_v <= battery_v <= state.evse_max_voltage_v:
             raise GiveUp(
-                f"the charger gives {low_v:g} to {state.evse_max_voltage_v:g} V, the battery has {battery_v:.1f} V"
+                f"the charger gives {low_v:g} to {state.evse_max_voltage_v:g} V, "
+                f"the battery has {battery_v:.1f} V"
             )
     elif state.energy == "ac" and isinstance(parameter, iso2.AC_EVSEChargeParameter):
         state.evse_max_current_a = parameter.EVSEMaxCurrent.value

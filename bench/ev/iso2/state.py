@@ -1,4 +1,6 @@
-"""What the EV knows in an ISO 15118-2 session. Builders read it, handlers write it; neither does anything else."""
+"""What the EV knows in an ISO 15118-2 session. Builders read it, handlers write it; neither does anything
+else.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class GiveUp(Exception):  # noqa: N818 - a decision of the car, not an error
 
 @dataclass
 class SessionState:
-    """All that the messages of one session depend on. Voltages in V, currents in A, as the charger reported them."""
+    """All that the messages of one session depend on. Voltages in V, currents in A, as the charger reported
+    them.
+    """
 
     profile: EvProfile
     battery: Battery

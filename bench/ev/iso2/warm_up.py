@@ -1,7 +1,8 @@
 """Pay for the codec's one-time costs before the first handshake.
 
-The codec compiles a message type at its first use, some 10 ms each; left to the first session, that would be charged to
-the charger's handshake. An example of every message, made from its declaration, goes through it once.
+The codec compiles a message type at its first use, some 10 ms each; left to the first session, that would be
+charged to the charger's handshake. An example of every message, made from its declaration, goes through it
+once.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from bench.v2g.messages import iso2, sap
 
 
 def example(kind: Any, variant: int = 0) -> Any:
-    """The smallest instance of a message class that has every typed field; `variant` picks among substitutions."""
+    """The smallest instance of a message class that has every typed field; `variant` picks among
+    substitutions.
+    """
     if getattr(kind, "_abstract", False):
         concrete = [each for each in kind.__subclasses__() if not each._abstract]
         return example(concrete[variant % len(concrete)], variant) if concrete else None
@@ -62,7 +65,8 @@ def codec_ready() -> int:
             done += _round_trip(
                 "iso2",
                 iso2.V2G_Message(
-                    Header=iso2.MessageHeader(SessionID=bytes(8)), Body=iso2.Body(BodyElement=example(body, variant))
+                    Header=iso2.MessageHeader(SessionID=bytes(8)),
+                    Body=iso2.Body(BodyElement=example(body, variant)),
                 ),
             )
     return done

@@ -1,4 +1,7 @@
-"""supportedAppProtocol message set (``sap``), ISO 15118-2:2014 annex A; used by DIN SPEC 70121 and ISO 15118-20 too."""
+"""supportedAppProtocol message set (``sap``), ISO 15118-2:2014 annex A; used by DIN SPEC 70121 and ISO
+15118-20 too."""
+
+# ruff: noqa: N816  # simple types carry the names of the schema
 
 import sys
 from enum import StrEnum

@@ -1,7 +1,10 @@
-"""XML signature message set (``xmldsig``), W3C XML-Signature Syntax and Processing, as the V2G schemas import it.
+"""XML signature message set (``xmldsig``), W3C XML-Signature Syntax and Processing, as the V2G schemas
+import it.
 
-Types with wildcards or mixed content keep their children, in order, in ``content``: text as ``str``, foreign elements
-as :class:`bench.exi.node.Node`, declared ones as an instance of their class or :class:`bench.exi.declare.Named`.
+Types with wildcards or mixed content keep their children, in order, in ``content``: text as ``str``, foreign
+elements
+as :class:`bench.exi.node.Node`, declared ones as an instance of their class or
+:class:`bench.exi.declare.Named`.
 V2G uses none of that: the lists stay empty.
 """
 

@@ -1,12 +1,24 @@
 """ISO 15118-2:2014, server side: one function a request, in one table by request name.
 
-A handler is `async handle(request, session, charger) -> response body | Reply`. It looks at nothing but its arguments;
+A handler is `async handle(request, session, charger) -> response body | Reply`. It looks at nothing but its
+arguments;
 order of messages, session ids and time limits are the dispatcher's (`bench.charger.secc.dispatch`).
 """
 
 from __future__ import annotations
 
-from bench.charger.secc.iso2 import ac, common, dc, delivery, metering, parameters, payment, provisioning, setup, stop
+from bench.charger.secc.iso2 import (
+    ac,
+    common,
+    dc,
+    delivery,
+    metering,
+    parameters,
+    payment,
+    provisioning,
+    setup,
+    stop,
+)
 
 Handler = common.Handler
 

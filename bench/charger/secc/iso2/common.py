@@ -66,7 +66,9 @@ def dc_status(charger: Charger, session: Session, code: str | None = None) -> is
     return iso2.DC_EVSEStatus(
         NotificationMaxDelay=delay_s,
         EVSENotification=notify,
-        EVSEIsolationStatus=iso2.isolationLevel.Valid if session.insulation_ok else iso2.isolationLevel.Invalid,
+        EVSEIsolationStatus=iso2.isolationLevel.Valid
+        if session.insulation_ok
+        else iso2.isolationLevel.Invalid,
         EVSEStatusCode=iso2.DC_EVSEStatusCode(code),
     )
 

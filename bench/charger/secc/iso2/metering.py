@@ -1,4 +1,5 @@
-"""Metering: what the charge loop reports, and the EV's signed receipt for it (ISO 15118-2 clause 8.4.3.13)."""
+"""Metering: what the charge loop reports, and the EV's signed receipt for it (ISO 15118-2 clause
+8.4.3.13)."""
 
 from __future__ import annotations
 

@@ -31,7 +31,9 @@ async def charge_parameter_discovery(
         raise Refusal(iso2.responseCode.FAILED_WrongChargeParameter)
     if isinstance(request.EVChargeParameter, iso2.DC_EVChargeParameter):
         if request.EVChargeParameter.EVMaximumVoltageLimit.value < charger.profile.dc.min_voltage_v:
-            raise Refusal(iso2.responseCode.FAILED_WrongChargeParameter, "the EV's voltage is below the charger's")
+            raise Refusal(
+                iso2.responseCode.FAILED_WrongChargeParameter, "the EV's voltage is below the charger's"
+            )
         charger.meter.soc_percent = request.EVChargeParameter.DC_EVStatus.EVRESSSOC
     session.energy_mode = mode
     tariff = charger.policy.sales_tariff(session, charger)
@@ -42,7 +44,9 @@ async def charge_parameter_discovery(
             ResponseCode=OK,
             EVSEProcessing=iso2.EVSEProcessing.Finished,
             SASchedules=schedules,
-            EVSEChargeParameter=charger.policy.dc_parameters(session, charger) if dc else ac_parameters(charger),
+            EVSEChargeParameter=charger.policy.dc_parameters(session, charger)
+            if dc
+            else ac_parameters(charger),
         ),
         signature=charger.policy.sign_tariff(tariff, charger) if tariff is not None else None,
     )

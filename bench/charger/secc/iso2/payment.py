@@ -1,6 +1,7 @@
 """PaymentServiceSelection, PaymentDetails, Authorization (ISO 15118-2 clauses 8.4.3.5 to 8.4.3.7).
 
-The backend is asked when the contract arrives; a decision that takes longer than PaymentDetailsRes may wait is
+The backend is asked when the contract arrives; a decision that takes longer than PaymentDetailsRes may wait
+is
 awaited under AuthorizationRes Ongoing.
 """
 
@@ -47,7 +48,8 @@ async def payment_service_selection(
 async def payment_details(
     request: iso2.PaymentDetailsReq, session: Session, charger: Charger
 ) -> iso2.PaymentDetailsRes:
-    """Judge the contract locally, ask the backend, and answer with a fresh challenge ([V2G2-825], OCPP C07)."""
+    """Judge the contract locally, ask the backend, and answer with a fresh challenge ([V2G2-825], OCPP
+    C07)."""
     chain = charger.contracts.read(request.ContractSignatureCertChain)
     session.contract_chain = chain
     session.emaid = normalise(request.eMAID)
@@ -66,7 +68,8 @@ async def payment_details(
 async def authorization(
     request: iso2.AuthorizationReq, session: Session, charger: Charger
 ) -> iso2.AuthorizationRes:
-    """Contract: challenge, signature, backend's decision. ExternalPayment: wait for a card or a remote start."""
+    """Contract: challenge, signature, backend's decision. ExternalPayment: wait for a card or a remote
+    start."""
     if session.payment == iso2.paymentOption.Contract:
         charger.policy.check_challenge(request, session)
         charger.policy.check_authorization_signature(request, session)

@@ -1,6 +1,7 @@
 """CertificateInstallation and CertificateUpdate: the charger passes EXI through to the backend and back.
 
-Source: ISO 15118-2 clauses 8.4.3.10/11; OCPP 2.0.1 M01/M02: exiRequest is the EV's message as received, exiResponse is
+Source: ISO 15118-2 clauses 8.4.3.10/11; OCPP 2.0.1 M01/M02: exiRequest is the EV's message as received,
+exiResponse is
 sent to the EV as it is. The EV waits 5 s; the charger answers FAILED before that.
 """
 

@@ -80,12 +80,14 @@ async def service_detail(
     """Parameter sets of the certificate service: 1 Installation, 2 Update (table 106)."""
     if request.ServiceID == CHARGE_SERVICE_ID:
         return iso2.ServiceDetailRes(ResponseCode=OK, ServiceID=CHARGE_SERVICE_ID)
-    if request.ServiceID != CERTIFICATE_SERVICE_ID or not charger.policy.certificates_offered(session, charger):
-        raise Refusal(iso2.responseCode.FAILED_ServiceIDInvalid, f"service {request.ServiceID} is not offered")
-    sets = [
-        iso2.ParameterSet(
-            ParameterSetID=number, Parameter=[iso2.Parameter(Name="Service", stringValue=name)]
+    if request.ServiceID != CERTIFICATE_SERVICE_ID or not charger.policy.certificates_offered(
+        session, charger
+    ):
+        raise Refusal(
+            iso2.responseCode.FAILED_ServiceIDInvalid, f"service {request.ServiceID} is not offered"
         )
+    sets = [
+        iso2.ParameterSet(ParameterSetID=number, Parameter=[iso2.Parameter(Name="Service", stringValue=name)])
         for number, name in ((INSTALLATION_SET_ID, "Installation"), (UPDATE_SET_ID, "Update"))
     ]
     return iso2.ServiceDetailRes(

@@ -1,10 +1,12 @@
 """Messages of ISO 15118-2:2014, annex C (MsgBody): requests and responses."""
 
-# The module imports itself because a field may have the name of its type, and inside a class body the field wins.
+# The module imports itself because a field may have the name of its type, and inside a class body the field
+# wins.
 import bench.v2g.messages.iso2.body as m  # noqa: PLW0406
 from bench.exi.declare import Record, attribute, element
 from bench.exi.values import BOOLEAN, ID, LONG, SHORT, UNSIGNED_SHORT
 from bench.v2g.messages.iso2 import datatypes as t
+from bench.v2g.messages.iso2 import enums as e
 
 BODY = "urn:iso:15118:2:2013:MsgBody"
 
@@ -31,7 +33,7 @@ class SessionSetupRes(BodyElement, element=True):
     ``EVSETimeStamp``: s since 1970-01-01 UTC.
     """
 
-    ResponseCode: t.responseCode = element()
+    ResponseCode: e.responseCode = element()
     EVSEID: str = element(t.evseIDType)
     EVSETimeStamp: int | None = element(LONG, default=None)
 
@@ -43,13 +45,13 @@ class ServiceDiscoveryReq(BodyElement, element=True):
     """
 
     ServiceScope: str | None = element(t.serviceScopeType, default=None)
-    ServiceCategory: t.serviceCategory | None = element(default=None)
+    ServiceCategory: e.serviceCategory | None = element(default=None)
 
 
 class ServiceDiscoveryRes(BodyElement, element=True):
     """Message ``ServiceDiscoveryRes``."""
 
-    ResponseCode: t.responseCode = element()
+    ResponseCode: e.responseCode = element()
     PaymentOptionList: t.PaymentOptionList = element()
     ChargeService: t.ChargeService = element()
     ServiceList: t.ServiceList | None = element(default=None)
@@ -70,7 +72,7 @@ class ServiceDetailRes(BodyElement, element=True):
     ``ServiceID``: 0 to 65535.
     """
 
-    ResponseCode: t.responseCode = element()
+    ResponseCode: e.responseCode = element()
     ServiceID: int = element(t.serviceIDType)
     ServiceParameterList: t.ServiceParameterList | None = element(default=None)
 
@@ -78,14 +80,14 @@ class ServiceDetailRes(BodyElement, element=True):
 class PaymentServiceSelectionReq(BodyElement, element=True):
     """Message ``PaymentServiceSelectionReq``."""
 
-    SelectedPaymentOption: t.paymentOption = element()
+    SelectedPaymentOption: e.paymentOption = element()
     SelectedServiceList: t.SelectedServiceList = element()
 
 
 class PaymentServiceSelectionRes(BodyElement, element=True):
     """Message ``PaymentServiceSelectionRes``."""
 
-    ResponseCode: t.responseCode = element()
+    ResponseCode: e.responseCode = element()
 
 
 class PaymentDetailsReq(BodyElement, element=True):
@@ -105,7 +107,7 @@ class PaymentDetailsRes(BodyElement, element=True):
     ``EVSETimeStamp``: s since 1970-01-01 UTC.
     """
 
-    ResponseCode: t.responseCode = element()
+    ResponseCode: e.responseCode = element()
     GenChallenge: bytes = element(t.genChallengeType)
     EVSETimeStamp: int = element(LONG)
 
@@ -123,8 +125,8 @@ class AuthorizationReq(BodyElement, element=True):
 class AuthorizationRes(BodyElement, element=True):
     """Message ``AuthorizationRes``."""
 
-    ResponseCode: t.responseCode = element()
-    EVSEProcessing: t.EVSEProcessing = element()
+    ResponseCode: e.responseCode = element()
+    EVSEProcessing: e.EVSEProcessing = element()
 
 
 class ChargeParameterDiscoveryReq(BodyElement, element=True):
@@ -134,15 +136,15 @@ class ChargeParameterDiscoveryReq(BodyElement, element=True):
     """
 
     MaxEntriesSAScheduleTuple: int | None = element(UNSIGNED_SHORT, default=None)
-    RequestedEnergyTransferMode: t.EnergyTransferMode = element()
+    RequestedEnergyTransferMode: e.EnergyTransferMode = element()
     EVChargeParameter: t.EVChargeParameter = element()
 
 
 class ChargeParameterDiscoveryRes(BodyElement, element=True):
     """Message ``ChargeParameterDiscoveryRes``."""
 
-    ResponseCode: t.responseCode = element()
-    EVSEProcessing: t.EVSEProcessing = element()
+    ResponseCode: e.responseCode = element()
+    EVSEProcessing: e.EVSEProcessing = element()
     SASchedules: t.SASchedules | None = element(default=None)
     EVSEChargeParameter: t.EVSEChargeParameter = element()
 
@@ -153,7 +155,7 @@ class PowerDeliveryReq(BodyElement, element=True):
     ``SAScheduleTupleID``: 1 to 255.
     """
 
-    ChargeProgress: t.chargeProgress = element()
+    ChargeProgress: e.chargeProgress = element()
     SAScheduleTupleID: int = element(t.SAIDType)
     ChargingProfile: t.ChargingProfile | None = element(default=None)
     EVPowerDeliveryParameter: t.EVPowerDeliveryParameter | None = element(default=None)
@@ -162,7 +164,7 @@ class PowerDeliveryReq(BodyElement, element=True):
 class PowerDeliveryRes(BodyElement, element=True):
     """Message ``PowerDeliveryRes``."""
 
-    ResponseCode: t.responseCode = element()
+    ResponseCode: e.responseCode = element()
     EVSEStatus: t.EVSEStatus = element()
 
 
@@ -182,20 +184,20 @@ class MeteringReceiptReq(BodyElement, element=True):
 class MeteringReceiptRes(BodyElement, element=True):
     """Message ``MeteringReceiptRes``."""
 
-    ResponseCode: t.responseCode = element()
+    ResponseCode: e.responseCode = element()
     EVSEStatus: t.EVSEStatus = element()
 
 
 class SessionStopReq(BodyElement, element=True):
     """Message ``SessionStopReq``."""
 
-    ChargingSession: t.chargingSession = element()
+    ChargingSession: e.chargingSession = element()
 
 
 class SessionStopRes(BodyElement, element=True):
     """Message ``SessionStopRes``."""
 
-    ResponseCode: t.responseCode = element()
+    ResponseCode: e.responseCode = element()
 
 
 class CertificateUpdateReq(BodyElement, element=True):
@@ -217,7 +219,7 @@ class CertificateUpdateRes(BodyElement, element=True):
     ``RetryCounter``: days; -1 no retry.
     """
 
-    ResponseCode: t.responseCode = element()
+    ResponseCode: e.responseCode = element()
     SAProvisioningCertificateChain: t.CertificateChain = element()
     ContractSignatureCertChain: t.CertificateChain = element()
     ContractSignatureEncryptedPrivateKey: t.ContractSignatureEncryptedPrivateKey = element()
@@ -243,7 +245,7 @@ class CertificateInstallationRes(BodyElement, element=True):
     ``eMAID``: contract id.
     """
 
-    ResponseCode: t.responseCode = element()
+    ResponseCode: e.responseCode = element()
     SAProvisioningCertificateChain: t.CertificateChain = element()
     ContractSignatureCertChain: t.CertificateChain = element()
     ContractSignatureEncryptedPrivateKey: t.ContractSignatureEncryptedPrivateKey = element()
@@ -263,7 +265,7 @@ class ChargingStatusRes(BodyElement, element=True):
     ``EVSEMaxCurrent``: A.
     """
 
-    ResponseCode: t.responseCode = element()
+    ResponseCode: e.responseCode = element()
     EVSEID: str = element(t.evseIDType)
     SAScheduleTupleID: int = element(t.SAIDType)
     EVSEMaxCurrent: t.PhysicalValue | None = element(default=None)
@@ -281,9 +283,9 @@ class CableCheckReq(BodyElement, element=True):
 class CableCheckRes(BodyElement, element=True):
     """Message ``CableCheckRes``."""
 
-    ResponseCode: t.responseCode = element()
+    ResponseCode: e.responseCode = element()
     DC_EVSEStatus: t.DC_EVSEStatus = element()
-    EVSEProcessing: t.EVSEProcessing = element()
+    EVSEProcessing: e.EVSEProcessing = element()
 
 
 class PreChargeReq(BodyElement, element=True):
@@ -304,7 +306,7 @@ class PreChargeRes(BodyElement, element=True):
     ``EVSEPresentVoltage``: V.
     """
 
-    ResponseCode: t.responseCode = element()
+    ResponseCode: e.responseCode = element()
     DC_EVSEStatus: t.DC_EVSEStatus = element()
     EVSEPresentVoltage: t.PhysicalValue = element()
 
@@ -345,7 +347,7 @@ class CurrentDemandRes(BodyElement, element=True):
     ``SAScheduleTupleID``: 1 to 255.
     """
 
-    ResponseCode: t.responseCode = element()
+    ResponseCode: e.responseCode = element()
     DC_EVSEStatus: t.DC_EVSEStatus = element()
     EVSEPresentVoltage: t.PhysicalValue = element()
     EVSEPresentCurrent: t.PhysicalValue = element()
@@ -373,7 +375,7 @@ class WeldingDetectionRes(BodyElement, element=True):
     ``EVSEPresentVoltage``: V.
     """
 
-    ResponseCode: t.responseCode = element()
+    ResponseCode: e.responseCode = element()
     DC_EVSEStatus: t.DC_EVSEStatus = element()
     EVSEPresentVoltage: t.PhysicalValue = element()
 

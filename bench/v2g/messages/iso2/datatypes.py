@@ -1,6 +1,9 @@
 """Complex and simple types of ISO 15118-2:2014, annex C (MsgDataTypes): what the messages are made of."""
 
-# The module imports itself because a field often has the name of its type, and inside a class body the field wins.
+# ruff: noqa: N816  # simple types carry the names of the schema
+
+# The module imports itself because a field often has the name of its type, and inside a class body the field
+# wins.
 import bench.v2g.messages.iso2.datatypes as t  # noqa: PLW0406
 from bench.exi.declare import Choice, Record, attribute, element, text
 from bench.exi.values import (
@@ -20,23 +23,7 @@ from bench.exi.values import (
     String,
 )
 from bench.v2g.messages import xmldsig
-from bench.v2g.messages.iso2.enums import (
-    DC_EVErrorCode as DC_EVErrorCode,
-    DC_EVSEStatusCode as DC_EVSEStatusCode,
-    EVSENotification as EVSENotification,
-    EVSEProcessing as EVSEProcessing,
-    EnergyTransferMode as EnergyTransferMode,
-    chargeProgress as chargeProgress,
-    chargingSession as chargingSession,
-    costKind as costKind,
-    faultCode as faultCode,
-    isolationLevel as isolationLevel,
-    paymentOption as paymentOption,
-    responseCode as responseCode,
-    serviceCategory as serviceCategory,
-    unitSymbol as unitSymbol,
-    value as value,
-)
+from bench.v2g.messages.iso2 import enums as e
 
 DATATYPES = "urn:iso:15118:2:2013:MsgDataTypes"
 
@@ -72,7 +59,7 @@ class Service(Record, ns=DATATYPES, attributes_qualified=True):
 
     ServiceID: int = element(t.serviceIDType)
     ServiceName: str | None = element(t.serviceNameType, default=None)
-    ServiceCategory: t.serviceCategory = element()
+    ServiceCategory: e.serviceCategory = element()
     ServiceScope: str | None = element(t.serviceScopeType, default=None)
     FreeService: bool = element(BOOLEAN)
 
@@ -112,7 +99,7 @@ class PhysicalValue(Record, ns=DATATYPES, attributes_qualified=True):
     """
 
     Multiplier: int = element(t.unitMultiplierType)
-    Unit: t.unitSymbol = element()
+    Unit: e.unitSymbol = element()
     Value: int = element(SHORT)
 
     @property
@@ -126,12 +113,14 @@ class PhysicalValue(Record, ns=DATATYPES, attributes_qualified=True):
 
     @classmethod
     def of(cls, value: float, unit: str) -> "PhysicalValue":
-        """The quantity ``value`` in ``unit`` ("V", "A", "W", "Wh", "s", "m", "h"), as exactly as 16 bits allow.
+        """The quantity ``value`` in ``unit`` ("V", "A", "W", "Wh", "s", "m", "h"), as exactly as 16 bits
+        allow.
 
-        The multiplier is the one nearest zero that loses nothing, else the smallest that fits. Raises ValueError
+        The multiplier is the one nearest zero that loses nothing, else the smallest that fits. Raises
+        ValueError
         when the value does not fit at all (beyond 32767 * 10**3).
         """
-        symbol = t.unitSymbol(unit)
+        symbol = e.unitSymbol(unit)
         fits = [m for m in range(-3, 4) if SHORT.problem(round(value / 10.0**m)) is None]
         if not fits:
             raise ValueError(f"{value} {unit} does not fit a PhysicalValue")
@@ -184,7 +173,7 @@ class SupportedEnergyTransferMode(Record, ns=DATATYPES, attributes_qualified=Tru
     ``EnergyTransferMode``: 1 to 6 of them.
     """
 
-    EnergyTransferMode: list[t.EnergyTransferMode] = element(max=6)
+    EnergyTransferMode: list[e.EnergyTransferMode] = element(max=6)
 
 
 class ChargeService(Service):
@@ -280,7 +269,7 @@ class Notification(Record, ns=DATATYPES, attributes_qualified=True):
     ``FaultMsg``: at most 64 characters.
     """
 
-    FaultCode: t.faultCode = element()
+    FaultCode: e.faultCode = element()
     FaultMsg: str | None = element(t.faultMsgType, default=None)
 
 
@@ -329,7 +318,7 @@ class Cost(Record, ns=DATATYPES, attributes_qualified=True):
     ``amountMultiplier``: power of ten, -3 to 3.
     """
 
-    costKind: t.costKind = element()
+    costKind: e.costKind = element()
     amount: int = element(UNSIGNED_INT)
     amountMultiplier: int | None = element(t.unitMultiplierType, default=None)
 
@@ -407,7 +396,7 @@ class EVSEStatus(Record, ns=DATATYPES, element=True, abstract=True, attributes_q
     """
 
     NotificationMaxDelay: int = element(UNSIGNED_SHORT)
-    EVSENotification: t.EVSENotification = element()
+    EVSENotification: e.EVSENotification = element()
 
 
 class AC_EVSEStatus(EVSEStatus, element=True):
@@ -426,8 +415,8 @@ class EVStatus(Record, ns=DATATYPES, element=True, abstract=True, attributes_qua
 class DC_EVSEStatus(EVSEStatus, element=True):
     """Element and type ``DC_EVSEStatus``."""
 
-    EVSEIsolationStatus: t.isolationLevel | None = element(default=None)
-    EVSEStatusCode: t.DC_EVSEStatusCode = element()
+    EVSEIsolationStatus: e.isolationLevel | None = element(default=None)
+    EVSEStatusCode: e.DC_EVSEStatusCode = element()
 
 
 class DC_EVStatus(EVStatus, element=True):
@@ -437,7 +426,7 @@ class DC_EVStatus(EVStatus, element=True):
     """
 
     EVReady: bool = element(BOOLEAN)
-    EVErrorCode: t.DC_EVErrorCode = element()
+    EVErrorCode: e.DC_EVErrorCode = element()
     EVRESSSOC: int = element(t.percentValueType)
 
 
@@ -573,4 +562,4 @@ class PaymentOptionList(Record, ns=DATATYPES, attributes_qualified=True):
     ``PaymentOption``: 1 to 2 of them.
     """
 
-    PaymentOption: list[t.paymentOption] = element(max=2)
+    PaymentOption: list[e.paymentOption] = element(max=2)

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+NAMESPACE = "urn:iso:15118:2:2013:MsgDataTypes"
+
 
 class EVSEProcessing(StrEnum):
     """EVSEProcessingType: members in schema order, which is the order of their codes."""

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 AREAS = ("charger", "trust", "provisioning", "backend", "reconciliation", "fallback")
-SIGNED = {"owner": "A. Owner", "status": "signed-off", "signed_by": "A. Owner", "date": "2026-02-01", "note": ""}
+SIGNED = {
+    "owner": "A. Owner",
+    "status": "signed-off",
+    "signed_by": "A. Owner",
+    "date": "2026-02-01",
+    "note": "",
+}
 DECLARATIONS = ("support", "reconciliation", "commercial")
 
 STEPS = [
@@ -56,8 +62,11 @@ def exchange(t_s: float, sender: str, receiver: str, layer: str, name: str, **mo
     return base | more
 
 
-def session(exi: dict[str, str] | None = None, refused: str = "", chain: list[str] | None = None) -> dict[str, Any]:
-    """A DC Plug & Charge session of 6.5 s; with `refused` it ends at PaymentDetails with that response code."""
+def session(
+    exi: dict[str, str] | None = None, refused: str = "", chain: list[str] | None = None
+) -> dict[str, Any]:
+    """A DC Plug & Charge session of 6.5 s; with `refused` it ends at PaymentDetails with that response
+    code."""
     codes = exi or {}
     made = [
         exchange(0.0, "EV", "charger", "cp", "B", summary="plugged in, 9 V"),
@@ -66,13 +75,19 @@ def session(exi: dict[str, str] | None = None, refused: str = "", chain: list[st
         exchange(0.101, "charger", "EV", "sdp", "SDPRes", summary="[::1]:49152, TLS", duration_s=0.021),
         exchange(0.102, "EV", "charger", "tcp", "connect", summary="port 49152"),
         exchange(0.28, "EV", "charger", "tls", "handshake", summary="TLS 1.2", chain=chain, duration_s=0.18),
-        exchange(0.29, "EV", "charger", "v2g", "supportedAppProtocolReq", schema="sap", exi=codes.get("sapq")),
-        exchange(0.295, "charger", "EV", "v2g", "supportedAppProtocolRes", schema="sap", exi=codes.get("sapr")),
+        exchange(
+            0.29, "EV", "charger", "v2g", "supportedAppProtocolReq", schema="sap", exi=codes.get("sapq")
+        ),
+        exchange(
+            0.295, "charger", "EV", "v2g", "supportedAppProtocolRes", schema="sap", exi=codes.get("sapr")
+        ),
     ]
     for name, t_s, code in DIALOGUE:
         answer = refused if refused and name == "PaymentDetails" else code
         request, response = f"{name}Req", f"{name}Res"
-        made.append(exchange(t_s, "EV", "charger", "v2g", request, schema="iso2", exi=codes.get(request, "80ff")))
+        made.append(
+            exchange(t_s, "EV", "charger", "v2g", request, schema="iso2", exi=codes.get(request, "80ff"))
+        )
         if name == "PaymentDetails":
             made += authorize(t_s + 0.1, bool(refused))
         late = 0.3 if name == "PaymentDetails" else 0.02
@@ -91,16 +106,56 @@ def session(exi: dict[str, str] | None = None, refused: str = "", chain: list[st
             )
         )
         if refused and name == "PaymentDetails":
-            return {"lanes": ["EV", "charger", "CSMS"], "exchanges": made, "traces": traces(0.8, charging=False)}
+            return {
+                "lanes": ["EV", "charger", "CSMS"],
+                "exchanges": made,
+                "traces": traces(0.8, charging=False),
+            }
     made += [
-        exchange(1.95, "charger", "CSMS", "ocpp", "TransactionEvent", summary="Started", payload={"eventType": "Started"}),
-        exchange(2.0, "EV", "charger", "v2g", "CurrentDemandReq", schema="iso2", exi="80ff", repeat=34, duration_s=3.9),
-        exchange(2.02, "charger", "EV", "v2g", "CurrentDemandRes", schema="iso2", exi="80ff", repeat=34, summary="OK"),
+        exchange(
+            1.95,
+            "charger",
+            "CSMS",
+            "ocpp",
+            "TransactionEvent",
+            summary="Started",
+            payload={"eventType": "Started"},
+        ),
+        exchange(
+            2.0,
+            "EV",
+            "charger",
+            "v2g",
+            "CurrentDemandReq",
+            schema="iso2",
+            exi="80ff",
+            repeat=34,
+            duration_s=3.9,
+        ),
+        exchange(
+            2.02,
+            "charger",
+            "EV",
+            "v2g",
+            "CurrentDemandRes",
+            schema="iso2",
+            exi="80ff",
+            repeat=34,
+            summary="OK",
+        ),
         exchange(6.0, "EV", "charger", "v2g", "PowerDeliveryReq", schema="iso2", exi="80ff", summary="Stop"),
         exchange(6.03, "charger", "EV", "v2g", "PowerDeliveryRes", schema="iso2", exi="80ff", summary="OK"),
         exchange(6.1, "EV", "charger", "v2g", "SessionStopReq", schema="iso2", exi="80ff"),
         exchange(6.12, "charger", "EV", "v2g", "SessionStopRes", schema="iso2", exi="80ff", summary="OK"),
-        exchange(6.2, "charger", "CSMS", "ocpp", "TransactionEvent", summary="Ended", payload={"eventType": "Ended"}),
+        exchange(
+            6.2,
+            "charger",
+            "CSMS",
+            "ocpp",
+            "TransactionEvent",
+            summary="Ended",
+            payload={"eventType": "Ended"},
+        ),
         exchange(6.3, "EV", "EV", "cp", "A", summary="unplugged"),
     ]
     return {"lanes": ["EV", "charger", "CSMS"], "exchanges": made, "traces": traces(6.4, charging=True)}
@@ -110,7 +165,10 @@ def authorize(t_s: float, refused: bool) -> list[dict[str, Any]]:
     """Authorize and its answer."""
     status = "CertificateRevoked" if refused else "Accepted"
     token = {"idToken": "DEPBNC0000001X", "type": "eMAID"}
-    asked = {"idToken": token, "iso15118CertificateHashData": [{"hashAlgorithm": "SHA256", "serialNumber": "4f1a"}]}
+    asked = {
+        "idToken": token,
+        "iso15118CertificateHashData": [{"hashAlgorithm": "SHA256", "serialNumber": "4f1a"}],
+    }
     told = {"idTokenInfo": {"status": "Invalid" if refused else "Accepted"}, "certificateStatus": status}
     return [
         exchange(t_s, "charger", "CSMS", "ocpp", "Authorize", payload=[2, "17", "Authorize", asked]),
@@ -199,7 +257,10 @@ def run(cases: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
             "limits": {"voltage_v": 500, "current_a": 125},
             "timing": {"handshake_s": 3.0},
             "capture": {"method": "raw socket", "reason": "root was available", "file": "capture.pcapng"},
-            "instruments": [instrument("pilot board", "ControlPilot"), instrument("analyzer", "PowerAnalyzer")],
+            "instruments": [
+                instrument("pilot board", "ControlPilot"),
+                instrument("analyzer", "PowerAnalyzer"),
+            ],
         },
         "charger": {
             "vendor": "Acme",
@@ -258,7 +319,14 @@ def secc_chain() -> tuple[tuple[str, ...], str]:
 def trust(**more: Any) -> dict[str, Any]:
     """The charger's chain as an entry of `trust`."""
     chain, root = secc_chain()
-    return {"role": "SECC", "case": "PNC-003", "t_s": 2.0, "problems": [], "chain": list(chain), "root": root} | more
+    return {
+        "role": "SECC",
+        "case": "PNC-003",
+        "t_s": 2.0,
+        "problems": [],
+        "chain": list(chain),
+        "root": root,
+    } | more
 
 
 def ready_run() -> dict[str, Any]:
@@ -269,7 +337,8 @@ def ready_run() -> dict[str, Any]:
 
 
 def catalogue(path: Path) -> list[tuple[str, str, str]]:
-    """(id, title, group) of a list of cases as it is kept in the project's notes; used to look at a full report."""
+    """(id, title, group) of a list of cases as it is kept in the project's notes; used to look at a full
+    report."""
     found, group = [], "other"
     for line in path.read_text().splitlines():
         match = re.match(r"((?:PNC|RUL)-\d+)\s+(.*?)(?:\s{2,}|$)", line)

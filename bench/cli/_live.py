@@ -1,0 +1,172 @@
+"""The live view of a run: a pytest plugin that tells a terminal, or a log, what happens."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, TextIO
+
+import pytest
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.text import Text
+
+from bench.plan.case import Case
+from bench.plan.plugin import conductor_of
+from bench.plan.verdict import Judgement, Verdict, one_line
+from bench.timeline import Event
+
+STYLES = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "bold red",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.ERROR: "bold magenta",
+}
+_MAX_NOW = 60
+
+
+class LiveView:
+    """Prints a header, a line a verdict, and on a terminal what the session does right now.
+
+    After the run: `folder` (None when the bench never opened), `exit_code` of the run, `counts`, `verdicts`
+    by id, and `complaints` (collection errors) in one line each.
+    """
+
+    def __init__(self, stream: TextIO, *, repeat: tuple[int, int] = (1, 1)) -> None:
+        self.console = Console(file=stream, highlight=False, soft_wrap=True)
+        self.repeat = repeat
+        self.folder: Path | None = None
+        self.station: Any = None
+        self.exit_code: int | None = None
+        self.counts: Counter[str] = Counter()
+        self.verdicts: dict[str, str] = {}
+        self.complaints: list[str] = []
+        self.reason: str | None = None
+        self._config: pytest.Config | None = None
+        self._total = self._done = 0
+        self._rule_passes = 0
+        self._case: Case | None = None
+        self._case_began = 0.0
+        self._now = ""
+        self._live: Live | None = None
+
+    # -- hooks
+    # -------------------------------------------------------------------------------------------------
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Remember the run this view belongs to."""
+        self._config = config
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A plan that cannot be read is a complaint of one line."""
+        from bench.plan.catalogue import last_line
+
+        if report.failed:
+            self.complaints.append(f"{report.nodeid}: {last_line(report.longreprtext)}")
+
+    def pytest_plugbench_selected(self, cases: list[Case]) -> None:
+        """Know how many there are."""
+        self._total = sum(1 for case in cases if case.group != "rules")
+
+    def pytest_plugbench_opened(self, config: pytest.Config, station: Any) -> None:
+        """Say which bench, charger and defects, and follow the timeline."""
+        run = conductor_of(config).run
+        if run is None:
+            return
+        self.folder, self.station = run.folder, station
+        run.record.content["run"]["repeat"] = {"index": self.repeat[0], "of": self.repeat[1]}
+        content = run.record.content
+        charger = " ".join(
+            str(content["charger"].get(key) or "") for key in ("vendor", "model", "serial")
+        ).strip()
+        if self.repeat[1] > 1:
+            self._print(f"[bold]run {self.repeat[0]} of {self.repeat[1]}[/]")
+        self._print(f"[bold]bench[/]    {escape(str(content['bench'].get('name', '')))}")
+        self._print(f"[bold]charger[/]  {escape(charger or 'not named')}")
+        if content["run"]["defects"]:
+            self._print(f"[bold]defects[/]  {escape(', '.join(content['run']['defects']))}")
+        self._print(f"[bold]run[/]      {escape(str(self.folder))}\n")
+        station.timeline.subscribe(self._follow)
+        if self.console.is_terminal:
+            self._live = Live(
+                console=self.console, get_renderable=self._status, refresh_per_second=8, transient=True
+            )
+            self._live.start()
+
+    def pytest_plugbench_case(self, case: Case) -> None:
+        """A case begins: from now on its steps are shown."""
+        self._case, self._case_began, self._now = case, time.monotonic(), "preparing"
+
+    def pytest_plugbench_verdict(self, case: Case, judgement: Judgement, duration_s: float) -> None:
+        """A verdict has fallen."""
+        verdict = judgement.verdict
+        self.verdicts[case.id] = str(verdict)
+        self._case = None
+        rule = case.group == "rules"
+        if rule and verdict in (Verdict.PASS, Verdict.INCONCLUSIVE):
+            self._rule_passes += verdict is Verdict.PASS
+            return  # shown as a count: a rule that found nothing is no news
+        self.counts[str(verdict)] += 1
+        self._done += not rule
+        style = STYLES[verdict]
+        took = "       " if rule else f"{duration_s:6.2f}s"
+        place = f"{self._done}/{self._total}".rjust(7) if not rule else " " * 7
+        self._print(
+            f"{place}  [{style}]{verdict.upper():<12}[/] {case.id} {took}  {escape(one_line(case.title, 80))}"
+        )
+        if judgement.reason:
+            self._print(f"{' ' * 9}{escape(one_line(judgement.reason, 240))}", style="dim" if rule else None)
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """The run was stopped: by the user, or because the bench did not open."""
+        self.reason = one_line(str(excinfo.value)) or "interrupted"
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """End the live line and take the exit code."""
+        self.stop()
+        if config.pluginmanager.has_plugin("plugbench-conductor"):
+            self.exit_code = conductor_of(config).exit_code
+
+    # -- the end
+    # -----------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Take the live line off the terminal."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def summary(self, meaning: str, report: Path | None) -> None:
+        """Counts, what the exit code means, and where the report is."""
+        parts = [f"[{STYLES[one]}]{self.counts[one]} {one}[/]" for one in Verdict if self.counts[one]]
+        rules = f"; {self._rule_passes} rules pass" if self._rule_passes else ""
+        self._print(f"\n{', '.join(parts) or 'nothing judged'}{rules}: {escape(meaning)}")
+        if report is not None:
+            self._print(f"report   {escape(str(report))}")
+
+    # -- inside
+    # ------------------------------------------------------------------------------------------------
+
+    def _follow(self, event: Event) -> None:
+        if event.kind == "step" or (event.kind == "v2g" and event.data.get("dir") == "tx"):
+            self._now = event.name
+        elif event.kind == "tls" or (event.kind == "sdp" and event.data.get("dir") == "tx"):
+            self._now = f"{event.kind.upper()} {event.name}"
+
+    def _status(self) -> Text:
+        if self._case is None:
+            return Text("")
+        seconds = time.monotonic() - self._case_began
+        now = one_line(self._now, _MAX_NOW)
+        return Text.assemble(
+            (f"{self._done + 1}/{self._total}".rjust(7), "dim"),
+            ("  running      ", "cyan"),
+            f"{self._case.id} {seconds:6.1f}s  {one_line(self._case.title, 60)}  ",
+            (now, "dim"),
+        )
+
+    def _print(self, text: str, style: str | None = None) -> None:
+        self.console.print(text, style=style)

@@ -1,0 +1,324 @@
+"""The station: a bench file made into an opened, checked, locked bench, and back into a safe one."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.capture.sniffer import Sniffer
+from bench.csms.server import Csms
+from bench.pki.hierarchy import Pki
+from bench.pki.ocsp import OcspResponder
+from bench.station.backend import open_csms, open_ocsp, open_pki
+from bench.station.bench_file import BenchConfig, LimitsConfig, load_bench
+from bench.station.charger_file import ChargerConfig, load_charger
+from bench.station.child import Child
+from bench.station.errors import BenchError, BenchFileError
+from bench.station.health import Health
+from bench.station.instruments import Instruments
+from bench.station.keep_alive import KeepAlive
+from bench.station.lock import BenchLock, runtime_folder
+from bench.station.network import check_interface
+from bench.station.provision import charger_command, fill_store, rig_command
+from bench.station.run_folder import RunFolder, disk_error
+from bench.station.safety import SignalGuard, make_safe
+from bench.station.sampler import Sampler
+from bench.timeline import Timeline, TimelineError
+from drivers import DriverError, PowerAnalyzer
+
+READY_TIMEOUT_S = 30.0
+_POLL_S = 0.25
+
+Progress = Callable[[str], None]
+
+
+def _silent(_text: str) -> None:
+    """The progress callback of those who do not want to hear."""
+
+
+class Station:
+    """An open bench. Make it with `Station.open`; use it as a context manager, or call `close`.
+
+    `timeline`, `run` (RunFolder), `bench` (BenchConfig), `charger` (ChargerConfig), `pki`, `ocsp`, `csms`,
+    `instruments`, `limits`, `sampler` (running), `sniffer`, `sdp_port` (the one in use), `notes` (text for
+    the report), `ready` (what the simulated charger said when it was ready; empty for a real one).
+    """
+
+    timeline: Timeline
+    run: RunFolder
+    pki: Pki
+    ocsp: OcspResponder
+    csms: Csms
+    instruments: Instruments
+    sampler: Sampler
+    sniffer: Sniffer
+
+    def __init__(self, bench: BenchConfig, charger: ChargerConfig, defects: Sequence[str] = ()) -> None:
+        self.bench = bench
+        self.charger = charger
+        self.defects = tuple(defects)
+        self.limits: LimitsConfig = bench.limits
+        self.sdp_port = bench.network.sdp_port
+        self.notes: list[str] = []
+        self.ready: dict[str, Any] = {}
+        self.rig: Child | None = None
+        self.charger_process: Child | None = None
+        self._health: Health | None = None
+        self._keep_alive: KeepAlive | None = None
+        self._stack = contextlib.ExitStack()
+        self._signals = SignalGuard()
+        self._closing = threading.RLock()
+        self._closed = False
+        self._powered = False
+
+    @classmethod
+    def open(
+        cls,
+        bench_file: str | Path = "embedded",
+        charger_file: str | Path | None = None,
+        *,
+        defects: Sequence[str] = (),
+        results: Path | str = Path("results"),
+        progress: Progress | None = None,
+    ) -> Station:
+        """Open everything that the bench file names, in this order: files, interface, lock, run folder,
+        PKI, OCSP, CSMS, rig, instruments, capture, charger; then wait for the charger to boot at the CSMS.
+
+        `bench_file` and `charger_file` are names of files that come with the package, or paths. `progress`
+        is told each step. Raises BenchFileError, or BenchError with one line; whatever was opened is
+        closed again.
+        """
+        bench = load_bench(bench_file)
+        if charger_file is not None:
+            charger = load_charger(charger_file)
+        elif bench.charger.file is not None:
+            charger = load_charger(bench.charger.file, beside=bench.file)
+        elif bench.charger.simulated:
+            charger = load_charger("simulated")
+        else:
+            raise BenchFileError(
+                f"{bench.file}: charger.file: is missing; name the charger's file, or give --charger"
+            )
+        if defects and not bench.charger.simulated:
+            raise BenchError(
+                f"bench {bench.name!r} has a real charger: defects ({', '.join(defects)}) are for the"
+                " simulated one"
+            )
+        station = cls(bench, charger, defects)
+        try:
+            station._open(Path(results), progress or _silent)
+        except BaseException as error:
+            station.close()
+            if isinstance(error, DriverError):
+                raise BenchError(str(error)) from error
+            raise
+        return station
+
+    # --- opening ----------------------------------------------------------------------------
+
+    def _open(self, results: Path, progress: Progress) -> None:
+        self.notes += check_interface(self.bench.network)
+        lock = BenchLock(self.bench.name)
+        lock.acquire()
+        self._stack.callback(lock.release)
+        self._signals.install()
+        self._stack.callback(self._signals.restore)
+        atexit.register(self.close)
+        self._stack.callback(atexit.unregister, self.close)
+        self._open_run(results)
+        progress("certificates and OCSP responder")
+        self.pki = open_pki(self.bench)
+        self.ocsp = open_ocsp(self.bench, self.pki)
+        self._stack.callback(self.ocsp.stop)
+        self.csms = open_csms(self.bench, self.pki, self.timeline, self.run.path_of("ocpp.jsonl"))
+        self._stack.callback(self.csms.close)
+        progress(f"CSMS at {self.csms.url}")
+        endpoints = self._start_rig(progress) if self.bench.rig_simulated else {}
+        self._open_instruments(endpoints, progress)
+        self._start_capture(progress)
+        self._start_charger(endpoints, progress)
+        self._await_charger(progress)
+
+    def _open_run(self, results: Path) -> None:
+        self.run = RunFolder(results, self.bench.name)
+        try:
+            self.timeline = Timeline(self.run.path_of("timeline.jsonl"))
+        except TimelineError as error:
+            raise BenchError(str(error)) from error
+        self._stack.callback(self._close_run)
+        self._health = Health(self.timeline)
+        self.run.write_text("bench.toml", self.bench.text)
+        self.run.write_text("charger.toml", self.charger.text)
+
+    def _start_rig(self, progress: Progress) -> dict[str, str]:
+        progress("simulated rig")
+        self.rig = Child("the simulated rig", rig_command(self.bench), self.run.path_of("rig.log"))
+        self._stack.callback(self.rig.stop)
+        ready = self.rig.start(READY_TIMEOUT_S, self._broke)
+        return {str(name): str(place) for name, place in ready.items()}
+
+    def _open_instruments(self, endpoints: dict[str, str], progress: Progress) -> None:
+        self.instruments = Instruments(self.bench, self.timeline)
+        self._stack.callback(self.instruments.close)
+        self.instruments.open(endpoints, progress)
+        self._powered = True
+        self.notes += self.instruments.notes()
+        self._keep_alive = KeepAlive((each.driver for each in self.instruments), self._broke)
+        self._stack.callback(self._keep_alive.stop)
+        self._keep_alive.start()
+        self._stack.callback(self._make_safe_at_end)
+        self.safe_state()
+        analyzer = self.instruments.find(PowerAnalyzer)
+        if analyzer is not None:
+            analyzer.integrate_reset()
+            analyzer.integrate_start()
+        self.sampler = Sampler(self.instruments, self.timeline, self._broke)
+        self._stack.callback(self.sampler.stop)
+        self.sampler.start()
+
+    def _start_capture(self, progress: Progress) -> None:
+        path = self.run.path_of("capture.pcapng")
+        self.sniffer = Sniffer(self.bench.network.interface, path, keylog=self.run.path_of("tls.keylog"))
+        try:
+            self.sniffer.start()
+        except OSError as error:
+            raise disk_error(path, error) from error
+        self._stack.callback(self.sniffer.stop)
+        progress(f"capture by {self.sniffer.method}: {self.sniffer.reason}")
+
+    def _start_charger(self, endpoints: dict[str, str], progress: Progress) -> None:
+        if not self.bench.charger.simulated:
+            return
+        progress("simulated charger" + (f" with {', '.join(self.defects)}" if self.defects else ""))
+        store = Path(tempfile.mkdtemp(prefix=f"{self.bench.name}-", dir=runtime_folder()))
+        self._stack.callback(shutil.rmtree, store, ignore_errors=True)
+        fill_store(store, self.pki)
+        command = charger_command(
+            self.bench,
+            store=store,
+            cable=endpoints["cable"],
+            csms_url=self.bench.csms.external_url or self.csms.url,
+            defects=self.defects,
+        )
+        child = Child("the simulated charger", command, self.run.path_of("charger.log"))
+        self.charger_process = child
+        self._stack.callback(child.stop)
+        self.ready = child.start(READY_TIMEOUT_S, self._broke)
+        port = self.ready.get("sdp_port")
+        if isinstance(port, int) and 0 < port < 65536:
+            self.sdp_port = port
+            self.bench = replace(self.bench, network=replace(self.bench.network, sdp_port=port))
+
+    def _await_charger(self, progress: Progress) -> None:
+        url = self.bench.csms.external_url or self.csms.url
+        who = f"charger {self.bench.csms.station_id!r}"
+        limit_s = self.bench.charger.boot_timeout_s
+        progress(f"waiting for {who} at {url}")
+        deadline = time.monotonic() + limit_s
+        while not (self.csms.connected and self.csms.boot is not None):
+            cause = self.health()
+            if cause is not None:
+                raise BenchError(cause)
+            if time.monotonic() > deadline:
+                if self.csms.connected:
+                    raise BenchError(
+                        f"{who} is connected to {url} but sent no BootNotification in {limit_s:g} s"
+                    )
+                raise BenchError(
+                    f"{who} has not connected to {url} within {limit_s:g} s;"
+                    " check its backend address and identity"
+                )
+            self.timeline.wait_for(
+                lambda event: event.kind in ("ocpp", "ocpp-link"), _POLL_S, since=self.timeline.mark()
+            )
+
+    # --- while open -------------------------------------------------------------------------
+
+    def _broke(self, cause: str) -> None:
+        if self._health is not None and not self._closed:
+            self._health.note(cause)
+
+    def health(self) -> str | None:
+        """The first cause that broke the bench, for good; None while it is whole."""
+        return None if self._health is None else self._health.cause()
+
+    def safe_state(self) -> None:
+        """Sink and load off, contactor open, pilot A: every step is tried, may be called at any time and
+        again.
+
+        Raises BenchError, and breaks the bench, when a box did not obey.
+        """
+        if not self._powered:
+            return
+        with self._signals:
+            problems = make_safe(self.instruments)
+        for problem in problems:
+            self._broke(f"safe state: {problem}")
+        if problems:
+            raise BenchError(f"safe state: {problems[0]}")
+
+    def describe(self) -> dict[str, Any]:
+        """The parts `bench` and `charger` of run.json."""
+        boot = self.csms.boot
+        return {
+            "bench": {
+                **self.bench.describe(),
+                "capture": {
+                    "method": self.sniffer.method,
+                    "reason": self.sniffer.reason,
+                    "file": self.sniffer.path.name,
+                },
+                "instruments": self.instruments.describe(),
+            },
+            "charger": {
+                **self.charger.describe(),
+                "station_id": self.bench.csms.station_id,
+                "simulated": self.bench.charger.simulated,
+                "ocpp_boot": None if boot is None else getattr(boot, "data", None) or _plain(boot),
+            },
+        }
+
+    # --- the end ----------------------------------------------------------------------------
+
+    def _make_safe_at_end(self) -> None:
+        try:
+            self.safe_state()
+        except BenchError:
+            return  # noted as the cause already; the boxes' watchdogs do the rest once nobody feeds them
+
+    def _close_run(self) -> None:
+        self.timeline.close()
+        try:
+            self.run.write_manifest()
+        except BenchError as error:
+            self.notes.append(str(error))
+
+    def close(self) -> None:
+        """Safe state first, then everything in the reverse order of opening; never interrupted, may be
+        called twice.
+        """
+        with self._closing:
+            if self._closed:
+                return
+            with self._signals:
+                self._stack.close()
+                self._closed = True
+
+    def __enter__(self) -> Station:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _plain(payload: Any) -> Any:
+    """A CSMS payload as JSON-able data."""
+    return payload if isinstance(payload, dict) else getattr(payload, "raw", None)
