@@ -8,6 +8,7 @@ other process.
 from __future__ import annotations
 
 import re
+import termios
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
@@ -66,7 +67,7 @@ class PilotBoard(ControlPilot, Contactor, CardReader):
         with self._lock:
             try:
                 self._serial = self._open_port()
-            except (OSError, ValueError) as error:  # SerialException is an OSError
+            except (OSError, ValueError, termios.error) as error:  # SerialException is an OSError
                 raise self._not_found(f"the port cannot be opened: {error}") from error
             try:
                 self.identify()
@@ -88,7 +89,7 @@ class PilotBoard(ControlPilot, Contactor, CardReader):
             if port is not None:
                 try:
                     port.close()
-                except OSError as error:
+                except (OSError, termios.error) as error:
                     self._note("close", error=str(error))
 
     def identify(self) -> Identity:
@@ -157,10 +158,8 @@ class PilotBoard(ControlPilot, Contactor, CardReader):
             port.write(frame(text, with_checksum=self._checksum))
             line = self._read_line(port)
             reply, _ = unframe(line, need_checksum=self._checksum)
-        except (
-            OSError,
-            TypeError,
-        ) as error:  # pyserial lets a TypeError out when the port is closed under a read
+        except (OSError, TypeError, termios.error) as error:
+            # pyserial lets out termios.error for a lost device, TypeError for a port closed under a read
             self.close()
             raise self._lost(text, str(error)) from error
         except PilotProtocolError as error:

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from drivers.control_pilot import PilotReading
 
 MAX_LINE_CHARACTERS = 80
-_FIGURE = re.compile(r"-?\d{1,6}(?:\.\d{1,4})?")
+_FIGURE = re.compile(r"-?\d{1,6}(?:\.\d{1,4})?", re.ASCII)
 _CHECKSUM = re.compile(r"\*([0-9A-Fa-f]{2})$")
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 

@@ -26,7 +26,7 @@ MAX_REPLY_BYTES = 8192
 _SLICE_MS = 100
 _CHUNK_BYTES = 512
 _TCP_SOCKET = re.compile(r"TCPIP\d*::([^:]+)::(\d{1,5})::SOCKET", re.IGNORECASE)
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _T = TypeVar("_T")
 _NOT_A_NUMBER = 9.9e37
 """SCPI-99 7.2.1: 9.91E37 stands for NaN, 9.9E37 for infinity."""
@@ -72,7 +72,7 @@ def parse_identity(text: str) -> Identity:
 def parse_error(text: str) -> tuple[int, str]:
     """The answer to `SYST:ERR?`: number (0: none) and text. Raises ScpiParseError."""
     number, _, words = text.strip().partition(",")
-    if not re.fullmatch(r"[+-]?\d{1,6}", number.strip()):
+    if not re.fullmatch(r"[+-]?[0-9]{1,6}", number.strip()):
         raise ScpiParseError(f"{text[:60]!r} is not an error report")
     return int(number), words.strip().strip('"')[:120]
 
@@ -157,7 +157,8 @@ class ScpiLink:
         line = bytearray()
         while True:
             try:
-                data, _status = self._visa.visalib.read(self._visa.session, _CHUNK_BYTES)
+                with self._visa.ignore_warning(pyvisa.constants.StatusCode.success_max_count_read):
+                    data, _status = self._visa.visalib.read(self._visa.session, _CHUNK_BYTES)
             except visa_errors.VisaIOError as error:
                 if error.error_code != pyvisa.constants.StatusCode.error_timeout:
                     raise OSError(str(error)) from error

@@ -27,6 +27,7 @@ from bench.charger.model import Charger
 from bench.charger.profile import ChargerProfile
 from bench.charger.secc.sdp import SdpServer
 from bench.charger.secc.server import Listener
+from bench.charger.secc.warm_up import warm_up
 from bench.charger.standalone import PlainVariables, StandaloneBackend
 from bench.charger.store import CertificateStore
 from bench.v2g import sdp
@@ -141,6 +142,7 @@ class Service:
     async def start(self) -> Ready:
         """Connect the cable, listen, connect the backend. Raises ServiceError."""
         charger, options = self.charger, self.options
+        warm_up(charger)
         defects.apply(charger, options.defects)
         address, scope = own_address(options.interface)
         try:

@@ -142,7 +142,7 @@ class TransactionManager:
         trigger = "Authorized"
         if self.remote_start is not None and self.remote_start[0] == token.id_token:
             trigger, transaction.remote_start_id = "RemoteStart", self.remote_start[1]
-        self.remote_start = None
+        self.remote_start = self.stop_reason = None
         self.active = transaction
         self._event(
             transaction,

@@ -60,11 +60,15 @@ def actions(version: str) -> frozenset[str]:
 
 
 @cache
-def _validator(version: str, action: str, response: bool) -> jsonschema_rs.Draft7Validator | Any:
-    ending = "Response" if response else ("" if version == "1.6" else "Request")
-    file = resources.files("ocpp") / _FOLDERS[version] / "schemas" / f"{action}{ending}.json"
-    schema = json.loads(file.read_text(encoding="utf-8-sig"))
-    return jsonschema_rs.validator_for(schema, validate_formats=True)
+def _validator(version: str, action: str, response: bool) -> Any | None:
+    # 1.6 names a request's schema by the action alone, and so does 2.1 for what wants no answer (SEND).
+    endings = ("Response",) if response else ("Request", "")
+    for ending in endings:
+        file = resources.files("ocpp") / _FOLDERS[version] / "schemas" / f"{action}{ending}.json"
+        if file.is_file():
+            schema = json.loads(file.read_text(encoding="utf-8-sig"))
+            return jsonschema_rs.validator_for(schema, validate_formats=True)
+    return None
 
 
 def check(version: str, action: str, payload: dict[str, Any], *, response: bool = False) -> Violation | None:
@@ -75,6 +79,8 @@ def check(version: str, action: str, payload: dict[str, Any], *, response: bool 
     if action not in actions(version):  # before the cache: a peer must not be able to fill it with names
         raise UnknownActionError(action)
     validator = _validator(version, action, response)
+    if validator is None:
+        return Violation("FormatViolation", f"{action} has no {'answer' if response else 'request'}")
     try:
         first = next(iter(validator.iter_errors(payload)), None)
     except (

@@ -91,6 +91,8 @@ class Quirks:
     """Send a ChargingProfile in PowerDeliveryReq Start."""
     service_details: Literal["none", "certificate", "all"] = "certificate"
     stop_when_full: bool = True
+    check_limits: bool = True
+    """End the session when the charger's voltage limits do not fit the battery."""
     pilot_d: bool = False
     """Ask for ventilation: state D in place of C."""
 
@@ -345,6 +347,7 @@ def _quirks(table: Table | None) -> Quirks:
             "service_details", ("none", "certificate", "all"), default=standard.service_details
         ),
         stop_when_full=table.boolean("stop_when_full", default=standard.stop_when_full),
+        check_limits=table.boolean("check_limits", default=standard.check_limits),
         pilot_d=table.boolean("pilot_d", default=standard.pilot_d),
     )
     table.finish()

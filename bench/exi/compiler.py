@@ -12,6 +12,7 @@ generated code therefore never has to explain an error or know a deviation.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,7 @@ class Plan:
         self._decoders: dict[Any, Any] = {}
         self._encoders: dict[Any, Any] = {}
         self._sides: dict[bool, _Roots] = {}
+        self._lock = threading.RLock()
 
     def _roots(self, fragment: bool) -> _Roots:
         found = self._sides.get(fragment)
@@ -87,17 +89,17 @@ class Plan:
 
     def decoder(self, cls: Any) -> Any:
         """The function (integer, bits left) -> (message, bits left) of a class."""
-        if cls not in self._decoders:
-            self._decoders[cls] = refuse
-            self._decoders[cls] = DecodeEmitter(self, cls).function()
-        return self._decoders[cls]
+        with self._lock:
+            if cls not in self._decoders:
+                self._decoders[cls] = DecodeEmitter(self, cls).function()
+            return self._decoders[cls]
 
     def encoder(self, cls: Any) -> Any:
         """The function (message, integer) -> integer of a class."""
-        if cls not in self._encoders:
-            self._encoders[cls] = refuse
-            self._encoders[cls] = EncodeEmitter(self, cls).function()
-        return self._encoders[cls]
+        with self._lock:
+            if cls not in self._encoders:
+                self._encoders[cls] = EncodeEmitter(self, cls).function()
+            return self._encoders[cls]
 
     def layout(self, cls: RecordMeta) -> Any:
         """The order of a class's content, or None when only the reader and the writer can do it."""

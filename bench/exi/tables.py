@@ -5,6 +5,10 @@ from __future__ import annotations
 from bench.exi.bits import BitReader, BitWriter, Malformed
 from bench.exi.grammar import Grammars, QName
 
+MAX_TEXT = 2_000_000
+"""Most characters accepted in one stream: a hit costs few bits and may stand for a long string, again and
+again."""
+
 
 class StringTables:
     """The partitions of one stream. Values are tracked for reading only: the writer never sends hits."""
@@ -14,6 +18,7 @@ class StringTables:
         self.uris = list(grammars.uris)
         self._locals: dict[str, list[str]] = {}
         self.values: list[str] = []
+        self._budget = MAX_TEXT
         self.local_values: dict[QName, list[str]] = {}
 
     def _partition(self, uri: str) -> list[str]:
@@ -74,4 +79,7 @@ class StringTables:
         index = source.bits((len(known) - 1).bit_length()) if known else 0
         if index >= len(known):
             raise Malformed("a string seen before")
+        self._budget -= len(known[index])
+        if self._budget < 0:
+            raise Malformed(f"at most {MAX_TEXT} characters from the string table")
         return known[index]

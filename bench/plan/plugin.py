@@ -17,7 +17,7 @@ from bench.plan import hooks
 from bench.plan.case import MARKER, Case, case_of
 from bench.plan.verdict import Judgement, PlanError, Verdict, is_a, judge, one_line, worst
 
-FIXTURES = ("fixtures.bench", "fixtures.vehicle", "fixtures.charger_state")
+FIXTURES = ("fixtures.bench", "fixtures.vehicle", "fixtures.card", "fixtures.charger_state")
 DEFAULT_BENCH = "embedded"
 REPORT_KEY = "plugbench"
 _WORDS = {
@@ -91,6 +91,8 @@ class Conductor:
         self.config = config
         self.run: PlanRun | None = None
         self.exit_code: int | None = None
+        # pytest-html draws its header before anything is collected: only a run that names a bench gets our columns.
+        self._columns = config.getoption("bench") is not None
         self._left_out: list[tuple[Case, str]] = []
         self._waiting: dict[str, Case] = {}
         self._judgements: list[Judgement] = []
@@ -285,14 +287,14 @@ class Conductor:
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_header(self, cells: list[str]) -> None:
         """Columns for the case id and its verdict in pytest.html."""
-        if self._waiting or self.run is not None:
+        if self._columns:
             cells.insert(1, '<th class="sortable" data-column-type="case">Case</th>')
             cells.insert(2, '<th class="sortable" data-column-type="verdict">Verdict</th>')
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_row(self, report: object, cells: list[str]) -> None:
         """Case id, linked to its page in the readiness report, and verdict."""
-        if self.run is None:
+        if not self._columns:
             return
         found = getattr(report, REPORT_KEY, None)
         case_id, verdict = (found[0].id, str(found[1].verdict)) if found else ("", "")

@@ -284,7 +284,7 @@ def _own_chains(run: Run) -> list[Trust]:
 
 def _chain_problems(run: Run) -> list[str]:
     found = [
-        f"The {each.role} chain has a problem: {clean.text(problem, 300)} (seen in {each.case or 'no named case'})."
+        f"The {each.role} chain has a problem: {clean.text(problem, 300)} (case {each.case or 'not named'})."
         for each in _own_chains(run)
         for problem in each.problems
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.report import clean
 from bench.report.model import Exchange, Measurement
 
 FROM_MEMORY = ("memory", "recollection", "recalled", "assumed", "unverified", "guess")
@@ -76,3 +77,17 @@ def tone(exchange: Exchange) -> str:
     if exchange.problem or "FAILED" in exchange.summary or "CALLERROR" in exchange.summary:
         return "bad"
     return exchange.layer if exchange.layer in {"cp", "sdp", "tcp", "tls", "v2g", "ocpp"} else "bench"
+
+
+def plain(value: object, depth: int = 0) -> str:
+    """Nested values as a line of text: `voltage_v 500, current_a 125`; None and empty values are left out."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if depth > 4 or not isinstance(value, dict | list):
+        return clean.text(value, 2000)
+    if isinstance(value, dict):
+        parts = [(clean.text(key, 100), plain(each, depth + 1)) for key, each in value.items()]
+        joined = ", ".join(f"{key} {text}" for key, text in parts if text)
+    else:
+        joined = ", ".join(text for text in (plain(each, depth + 1) for each in value) if text)
+    return f"({joined})" if depth and joined else joined

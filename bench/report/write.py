@@ -146,5 +146,10 @@ def _environment() -> Environment:
         "verdict_marks": show.VERDICT_MARKS,
         "state_marks": show.STATE_MARKS,
     }
-    environment.filters |= {"seconds": show.seconds, "number": show.number, "clean": clean.text}
+    environment.filters |= {
+        "seconds": show.seconds,
+        "number": show.number,
+        "clean": clean.text,
+        "plain": show.plain,
+    }
     return environment

@@ -47,17 +47,23 @@ def conversations(events: Sequence[Event], *, past_deviations: bool = False) -> 
     A conversation is cut before the first request that the EV altered (`deviation`), since from there on the
     charger answers to something else than the protocol; `past_deviations` keeps the rest.
     """
-    found: dict[object, Conversation] = {}
+    found: list[Conversation] = []
+    running: dict[object, Conversation] = {}
     for event in events:
+        if event.kind == "tcp" and event.name == "connect":
+            running.clear()  # connection numbers count within a session and come again in the next
         if not is_message(event):
             continue
         connection = event.data.get("connection")
-        one = found.setdefault(connection, Conversation(connection))
+        if connection not in running:
+            running[connection] = Conversation(connection)
+            found.append(running[connection])
+        one = running[connection]
         if event.data.get("deviation") and is_request(event):
             one.deviated = True
         if past_deviations or not one.deviated:
             one.messages.append(event)
-    return list(found.values())
+    return found
 
 
 def base_name(name: str) -> str:

@@ -63,6 +63,7 @@ class GuardedDcSink(_Guard, DcSink):
         self._sink = sink
         self._voltage_v = 0.0
         self._current_a = 0.0
+        self._on = False
 
     def set_voltage(self, voltage_v: float) -> None:
         with self._lock:
@@ -79,10 +80,25 @@ class GuardedDcSink(_Guard, DcSink):
     def _allow(self, voltage_v: float, current_a: float) -> None:
         _check(self.name, "voltage", voltage_v, self.limits.voltage_v, "V")
         _check(self.name, "current", current_a, self.limits.current_a, "A")
+        if (
+            self._on
+        ):  # while it is off, one value is often set for a case whose other value is still the last one's
+            self._allow_power(voltage_v, current_a)
+
+    def _allow_power(self, voltage_v: float, current_a: float) -> None:
         _check(self.name, "power", voltage_v * current_a, self.limits.power_w, "W")
 
     def output(self, on: bool) -> None:
-        self._sink.output(on)
+        with self._lock:
+            if on:
+                self._allow_power(self._voltage_v, self._current_a)
+            self._sink.output(on)
+            self._on = on
+
+    def make_safe(self) -> None:
+        with self._lock:
+            self._sink.make_safe()
+            self._on = False
 
     def measure(self) -> DcReading:
         return self._sink.measure()

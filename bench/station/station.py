@@ -70,6 +70,7 @@ class Station:
         self.notes: list[str] = []
         self.ready: dict[str, Any] = {}
         self.rig: Child | None = None
+        self.rig_endpoints: dict[str, str] = {}
         self.charger_process: Child | None = None
         self._health: Health | None = None
         self._keep_alive: KeepAlive | None = None
@@ -163,7 +164,8 @@ class Station:
         self.rig = Child("the simulated rig", rig_command(self.bench), self.run.path_of("rig.log"))
         self._stack.callback(self.rig.stop)
         ready = self.rig.start(READY_TIMEOUT_S, self._broke)
-        return {str(name): str(place) for name, place in ready.items()}
+        self.rig_endpoints = {str(name): str(place) for name, place in ready.items()}
+        return self.rig_endpoints
 
     def _open_instruments(self, endpoints: dict[str, str], progress: Progress) -> None:
         self.instruments = Instruments(self.bench, self.timeline)

@@ -218,10 +218,13 @@ def encode(
             return known.plan.encode(message, fragment)
         except NotPlain:
             pass
-    if not deviations:
-        known.converter.check(message)
-    node = known.converter.to_node(message)
-    return Writer(known.grammars, empty_as_end=empty_as_end, strict=not deviations).write(node, fragment)
+    try:
+        if not deviations:
+            known.converter.check(message)
+        node = known.converter.to_node(message)
+        return Writer(known.grammars, empty_as_end=empty_as_end, strict=not deviations).write(node, fragment)
+    except (RecursionError, ValueError, TypeError, AttributeError) as exc:
+        raise CodecError(f"{type(message).__name__} cannot be encoded: {exc}") from exc
 
 
 def from_xml(schema: str, text: str | bytes, fragment: bool = False) -> Any:

@@ -18,7 +18,7 @@ from drivers.simulated.watchdog import Watchdog
 from drivers.simulated.world import Vehicle, World
 
 _IDN = "Plugbench,CP-PP board,SIM-0003,1.0"
-_NUMBER = re.compile(r"\d{1,6}(\.\d{1,3})?")
+_NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 _TOKEN = re.compile(r"[A-Za-z0-9:._-]{1,36}")
 
 

@@ -1,0 +1,1 @@
+"""Plug & Charge: the cases of a charger that is to authorise cars by their contract certificate."""

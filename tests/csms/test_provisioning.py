@@ -172,4 +172,6 @@ def test_moods(service: Provisioning, pki: Pki) -> None:
     assert len(ask(service, request)["exiResponse"]) > MAX_RESPONSE_CHARACTERS
     service.normal()
     assert service.delay_s == 0.0
-    assert service.answer({"action": "Install", "exiRequest": "%%%"})["status"] == "Failed"  # type: ignore[index]
+    answer = service.answer({"action": "Install", "exiRequest": "%%%"})
+    assert answer is not None
+    assert answer["status"] == "Failed"

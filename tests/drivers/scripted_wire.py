@@ -1,4 +1,4 @@
-"""Fake endpoints that check the exact bytes of both directions; what was expected and did not come is a failure."""
+"""Fake endpoints that check the exact bytes both ways; what was expected and did not come is a failure."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def closed_port() -> int:
     ],
 )
 def test_nobody_answers(driver: Callable[[], Driver]) -> None:
-    with pytest.raises(InstrumentNotFound, match="^box "):
+    with pytest.raises(InstrumentNotFound, match=r"^box "):
         driver().open()
 
 
@@ -116,7 +116,9 @@ def test_a_late_answer_is_never_taken_for_the_next_one() -> None:
                 for line in stream:
                     if line.startswith(b":NUM:NORM:VAL?") and not first.is_set():
                         first.set()
-                        time.sleep(0.4)  # beyond the driver's patience; the answer comes when the link is gone
+                        time.sleep(
+                            0.4
+                        )  # beyond the driver's patience; the answer comes when the link is gone
                         break
                     if line.strip().endswith(b"?"):
                         reply = b"1,2,3,4" if b"VAL?" in line else b"A,B,C,D" if b"IDN" in line else b"0,OK"

@@ -202,7 +202,10 @@ def test_pilot_board_speaks_its_protocol() -> None:
 
 def test_pilot_board_with_checksums() -> None:
     script = [
-        (b"*IDN?*" + b"2B\n", b"Plugbench,CP-PP board,7,1.0*" + b"%02X\n" % _xor(b"Plugbench,CP-PP board,7,1.0")),
+        (
+            b"*IDN?*" + b"2B\n",
+            b"Plugbench,CP-PP board,7,1.0*" + b"%02X\n" % _xor(b"Plugbench,CP-PP board,7,1.0"),
+        ),
         (b"WDOG 0.50*%02X\n" % _xor(b"WDOG 0.50"), b"OK*04\n"),
         (b"SAFE*%02X\n" % _xor(b"SAFE"), b"OK*04\n"),
     ]

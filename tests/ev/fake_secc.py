@@ -1,4 +1,4 @@
-"""A small scripted charger for the tests of the EV: one thread, TCP or TLS on ::1, an answer a message kind."""
+"""A small scripted charger for the tests of the EV: one thread, TCP or TLS on ::1."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class FakeSecc:
                 self._talk(connection)
             except (OSError, Close, v2gtp.V2GTPError):
                 pass
-            except BaseException as error:  # noqa: BLE001 - shown by the test that used the fake
+            except BaseException as error:  # shown by the test that used the fake
                 self.problem = error
             finally:
                 self._socket = None

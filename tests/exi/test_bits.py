@@ -27,7 +27,13 @@ def test_varints_by_hand() -> None:
     assert written(("signed", -2)) == b"\x80\x80"
 
 
-@given(st.lists(st.one_of(st.integers(0, 2**70), st.integers(-(2**70), -1), st.binary(max_size=700), st.text(max_size=40))))
+@given(
+    st.lists(
+        st.one_of(
+            st.integers(0, 2**70), st.integers(-(2**70), -1), st.binary(max_size=700), st.text(max_size=40)
+        )
+    )
+)
 def test_round_trip(values: list[object]) -> None:
     sink = BitWriter()
     for value in values:

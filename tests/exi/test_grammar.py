@@ -13,7 +13,9 @@ from tests.shared import shared_dir
 SETS = {"sap": sap.SET, "iso2": iso2.SET, "xmldsig": xmldsig.SET}
 
 
-@pytest.mark.parametrize(("name", "document", "fragment"), [("sap", 3, 11), ("xmldsig", 25, 47), ("iso2", 81, 245)])
+@pytest.mark.parametrize(
+    ("name", "document", "fragment"), [("sap", 3, 11), ("xmldsig", 25, 47), ("iso2", 81, 245)]
+)
 def test_number_of_root_events(name: str, document: int, fragment: int) -> None:
     grammars = Grammars(SETS[name])
     assert len(grammars.document) + 1 == document

@@ -179,7 +179,7 @@ def bench_run(pytester: pytest.Pytester) -> Any:
         header = HEADER
         pytester.makepyfile(test_plan=header + source)
         bench = FakeBench(pytester.path / "results", open_error)
-        result = pytester.runpytest_inprocess("-p", "no:randomly", *arguments, plugins=[bench])
+        result = pytester.runpytest_inprocess(*arguments, plugins=[bench], no_reraise_ctrlc=True)
         path = pytester.path / "results" / "run-1" / "run.json"
         return result, json.loads(path.read_text()) if path.exists() else None, bench
 

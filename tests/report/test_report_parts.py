@@ -122,6 +122,24 @@ def test_what_cannot_be_decoded_is_shown_with_the_reason(
     assert not seen.xml
 
 
+def test_the_real_codec_fits() -> None:
+    from bench.v2g import codec
+
+    decoding._exi.cache_clear()
+    xml = (
+        '<m:V2G_Message xmlns:m="urn:iso:15118:2:2013:MsgDef" xmlns:h="urn:iso:15118:2:2013:MsgHeader"'
+        ' xmlns:b="urn:iso:15118:2:2013:MsgBody"><m:Header>'
+        "<h:SessionID>69B6D262E2B784F1</h:SessionID></m:Header>"
+        "<m:Body><b:AuthorizationReq/></m:Body></m:V2G_Message>"
+    )
+    octets = codec.encode(codec.from_xml("iso2", xml), schema="iso2")
+    seen = decoding.of(exchange(schema="iso2", exi=octets.hex()))
+    assert seen.problem == ""
+    assert "AuthorizationReq" in seen.xml
+    assert len(seen.xml.splitlines()) > 4
+    assert "AuthorizationReq" in seen.json
+
+
 @pytest.mark.parametrize("payload", ['[2,"1","A",{"b":1}]', [2, "1", "A", {"b": 1}]])
 def test_ocpp_payloads_are_pretty_printed(payload: object) -> None:
     assert '"b": 1' in decoding.of(exchange(payload=payload)).json
@@ -195,6 +213,13 @@ def test_junit(tmp_path: Path) -> None:
 )
 def test_durations(value: float | None, shown: str) -> None:
     assert show.seconds(value) == shown
+
+
+def test_nested_values_are_printed_without_brackets() -> None:
+    limits = {"voltage_v": 500, "modes": ["ac", "dc"], "on": True, "none": None}
+    assert show.plain(limits) == "voltage_v 500, modes (ac, dc), on yes"
+    assert show.plain(["a", {"b": 1}]) == "a, (b 1)"
+    assert show.plain(None) == ""
 
 
 def test_texts_are_cleaned_and_bounded() -> None:

@@ -1,4 +1,5 @@
-"""The codec against the oracle corpus (EXIficient): exact both ways, deviations and broken streams included."""
+"""The codec against the oracle corpus (EXIficient): exact both ways, deviations and broken streams
+included."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ def test_every_vector_encodes_exactly(schema: str) -> None:
         message = codec.from_xml(schema, row["xml"], fragment)
         ours = codec.encode(message, schema, fragment).hex()
         as_oracle = codec.encode(message, schema, fragment, empty_as_end=True).hex()
-        # The oracle writes an empty value as an undeclared end; the codec's default is a value of length zero.
+        # The oracle writes an empty value as an undeclared end; the codec's default is a value of length
+        # zero.
         if ours != row.get("exi_alt", row["exi"]) or as_oracle != row["exi"]:
             wrong.append(row["id"])
     assert not wrong
@@ -91,8 +93,12 @@ def test_broken_streams_are_refused_or_read_as_the_oracle_reads_them() -> None:
         try:
             message = codec.decode(row["schema"], data, fragment)
         except codec.DecodeError as exc:
-            # The oracle answers some hopeless streams with an empty document, and guesses where options are announced.
-            assert "exificient_error" in row or "note" in row or "header=a0" in row["mutation"], (row["id"], exc)
+            # The oracle answers some hopeless streams with an empty document, and guesses where options are
+            # announced.
+            assert "exificient_error" in row or "note" in row or "header=a0" in row["mutation"], (
+                row["id"],
+                exc,
+            )
             continue
         assert "exificient_xml" in row, row["id"]
         if row.get("reencodes_same"):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidHandshake, InvalidURI
+from websockets.exceptions import InvalidURI, WebSocketException
 from websockets.typing import Subprotocol
 
 from bench.charger.backend import (
@@ -140,12 +140,12 @@ class OcppBackend:
             try:
                 await self._session()
                 failures = 0
-            except (OSError, InvalidHandshake, TimeoutError, ssl.SSLError) as error:
-                log.info("no connection to the CSMS: %s", error)
-                failures += 1
             except InvalidURI as error:
                 log.error("%s", error)
                 return
+            except (OSError, WebSocketException, TimeoutError) as error:  # TLS errors are OSErrors
+                log.info("no connection to the CSMS: %s", error)
+                failures += 1
             await asyncio.sleep(self._back_off_s(failures))
 
     def _back_off_s(self, failures: int) -> float:

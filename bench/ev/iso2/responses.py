@@ -147,7 +147,8 @@ def take_limits(state: SessionState, parameter: Any) -> None:
         state.evse_max_power_w = parameter.EVSEMaximumPowerLimit.value
         low_v = parameter.EVSEMinimumVoltageLimit.value
         battery_v = state.battery.voltage_v
-        if not low_v <= battery_v <= state.evse_max_voltage_v:
+        fits = low_v <= battery_v <= state.evse_max_voltage_v
+        if state.profile.quirks.check_limits and not fits:
             raise GiveUp(
                 f"the charger gives {low_v:g} to {state.evse_max_voltage_v:g} V, "
                 f"the battery has {battery_v:.1f} V"

@@ -1,10 +1,12 @@
-"""A charging station for tests: the real OCPP client and certificate store on a loop of their own, and no V2G side."""
+"""A charging station for tests: the real OCPP client and certificate store on a loop of their own, and no V2G
+side."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections.abc import Coroutine
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -111,7 +113,7 @@ class Station:
 def hash_data_of(contract: Credential) -> list[HashData]:
     """What a charger sends after local validation: leaf and sub-CAs with their issuers."""
     chain = [*contract.chain, contract.root]
-    made = [ocsp_request_data(each, issuer) for each, issuer in zip(chain, chain[1:], strict=False)]
+    made = [ocsp_request_data(each, issuer) for each, issuer in pairwise(chain)]
     return [
         HashData(
             cast(Any, each["hashAlgorithm"]),

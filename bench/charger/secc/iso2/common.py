@@ -55,7 +55,7 @@ def notification(charger: Charger) -> tuple[iso2.EVSENotification, int]:
     """What the charger asks of the EV, and within how many seconds."""
     if charger.stop_requested:
         return iso2.EVSENotification.StopCharging, round(charger.profile.stop_grace_s)
-    return iso2.EVSENotification["None"], 0
+    return iso2.EVSENotification("None"), 0
 
 
 def dc_status(charger: Charger, session: Session, code: str | None = None) -> iso2.DC_EVSEStatus:
