@@ -70,6 +70,8 @@ class Chroma63800(AcLoad):
             _OnePhase(place, name=f"{name}.L{number}", trace=trace, timeout_s=timeout_s)
             for number, place in enumerate(places, 1)
         ]
+        for phase in self._phases:
+            phase._hush = self._hush  # who is quiet here is quiet on every phase
         self.max_current_a = self._within("max_current_a", max_current_a, 0.1, 1000)
         self.watchdog_s = self._within("monitoring_s", monitoring_s, 0.5, 36)
 

@@ -40,7 +40,9 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; `argv` without the program's name, from the process when None. Returns the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = [
+        *(sys.argv[1:] if argv is None else argv)
+    ]  # `list` is a verb here, once it has been imported
     known = verbs()
     verb = next((word for word in arguments if not word.startswith("-")), None)
     try:

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     for check, name in jobs:
         try:
             print(f"ok   {check(name)}")
-        except (ValueError, _errors()) as error:
+        except (ValueError, *_errors()) as error:
             code = complain(str(error))
     return code
 

@@ -72,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.repeat < 1:
         return complain("run: --repeat takes a number from 1 on")
     try:
+        _check_defects(arguments.defect)
         plans = [plan_path(plan) for plan in arguments.plans or ["plug_and_charge"]]
     except ValueError as error:
         return complain(str(error))
@@ -86,6 +87,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.repeat > 1 and len(found) > 1:
         _differences(found)
     return next(code for code in _WORST_FIRST if code in codes)
+
+
+def _check_defects(names: list[str]) -> None:
+    """Raise ValueError, one line, for a defect that there is not: before the bench is opened."""
+    if names:
+        from bench.charger import defects
+
+        defects.find(names)
 
 
 def _once(arguments: argparse.Namespace, plans: list[str], repeat: tuple[int, int]) -> tuple[int, LiveView]:

@@ -49,6 +49,8 @@ MAX_LINKS = 8
 MAX_SEEN = 50_000
 """Payloads kept for `seen`; older ones are only in the timeline."""
 OPEN_TIMEOUT_S = 10.0
+PATIENCE_S = 1.0
+"""A charger may give up on a call that is answered this late by script, and send the next one."""
 MAX_ID_CHARACTERS = 48
 
 T = TypeVar("T")
@@ -87,6 +89,8 @@ class Csms(Calls):
             raise CsmsError(f"security profile {security_profile} needs a password")
         if security_profile in (2, 3) and pki is None:
             raise CsmsError(f"security profile {security_profile} needs a PKI for the server certificate")
+        if not 0 <= port <= 65_535:
+            raise CsmsError(f"port {port}: 0 to 65535")
         self.timeline = timeline
         self.pki = pki
         self.host = host
@@ -333,6 +337,8 @@ class Csms(Calls):
         elif isinstance(how, behaviours.Reject):
             payload = behaviours.rejected(call.action, payload, how)
         delay_s = reply.delay_s + (how.delay_s if isinstance(how, behaviours.Delay) else 0.0)
+        if delay_s >= PATIENCE_S:
+            link.leave_unanswered(frame.id)  # a charger that gives up and goes on breaks no rule
         if delay_s > 0:
             await asyncio.sleep(delay_s)  # the scripted lateness itself
         link.send_result(frame.id, call.action, payload)

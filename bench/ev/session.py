@@ -536,14 +536,8 @@ class Session:
                 state.provisioned = provisioning.refused(name, code)
             self._end(f"{received.name}: {code}")
             return
-        if name == "SessionSetupReq" and received.header is not None:
-            state.session_id = received.header.SessionID
-        if name in ("CertificateInstallationReq", "CertificateUpdateReq"):
-            state.provisioned = provisioning.take(state, name, received)
-            self.wire.event("step", "new contract", **state.provisioned.as_data())
-        if name == "ChargeParameterDiscoveryReq":
-            state.tariff_signature = signing.judge_tariff(state, received)
         try:
+            self._look_closer(name, received)
             following = flow.ROWS[name].absorb(state, body)
         except (GiveUp, AttributeError, TypeError, ValueError, OverflowError) as reason:
             # What a handler cannot use of a decoded message is the charger's fault, not a crash.
@@ -560,6 +554,17 @@ class Session:
             self.wire.close()
         elif following == name and (problem := self._ongoing_too_long(name)):
             self._end(problem)
+
+    def _look_closer(self, name: str, received: Received) -> None:
+        """What needs more than the body: the session id of the header, signatures, a wrapped key."""
+        state = self.state
+        if name == "SessionSetupReq":
+            state.session_id = bytes(received.header.SessionID)
+        elif name in ("CertificateInstallationReq", "CertificateUpdateReq"):
+            state.provisioned = provisioning.take(state, name, received)
+            self.wire.event("step", "new contract", **state.provisioned.as_data())
+        elif name == "ChargeParameterDiscoveryReq":
+            state.tariff_signature = signing.judge_tariff(state, received)
 
     def _ongoing_too_long(self, name: str) -> str | None:
         limit_field = flow.ROWS[name].ongoing_limit

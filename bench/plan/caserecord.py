@@ -49,7 +49,9 @@ def case_record(
 
 
 def steps(events: Sequence[Event], start_ns: int, end_ns: int) -> list[dict[str, Any]]:
-    """The steps of a case: those of its (longest) handshake, else what plan and EV named; one without a duration of its own lasts until the next begins."""
+    """The steps of a case: those of its (longest) handshake, else what plan and EV named; one without a
+    duration of its own lasts until the next begins.
+    """
     handshakes = [event.data["steps"] for event in events if event.kind == "handshake"]
     if handshakes:
         longest = max(handshakes, key=len)

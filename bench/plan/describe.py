@@ -1,4 +1,6 @@
-"""The blocks `bench` and `charger` of run.json, asked of the station; `ev` comes from the car of the first case."""
+"""The blocks `bench` and `charger` of run.json, asked of the station; `ev` comes from the car of the first
+case.
+"""
 
 from __future__ import annotations
 

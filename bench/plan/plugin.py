@@ -91,7 +91,8 @@ class Conductor:
         self.config = config
         self.run: PlanRun | None = None
         self.exit_code: int | None = None
-        # pytest-html draws its header before anything is collected: only a run that names a bench gets our columns.
+        # pytest-html draws its header before anything is collected: only a run that names a bench gets our
+        # columns.
         self._columns = config.getoption("bench") is not None
         self._left_out: list[tuple[Case, str]] = []
         self._waiting: dict[str, Case] = {}
@@ -275,7 +276,8 @@ class Conductor:
             cause = session.shouldfail
         for case in self._waiting.values():
             run.record.not_run(case, cause or "the run ended before")
-        # The charger's BootNotification and the state of the capture may have changed since the bench was opened.
+        # The charger's BootNotification and the state of the capture may have changed since the bench was
+        # opened.
         run.record.describe(**describe(run.station))
         run.record.content["run"]["notes"] = list(getattr(run.station, "notes", []))
         self.exit_code = run.record.end(interrupted=self._interrupted, stop_cause=cause or run.broken)

@@ -30,19 +30,19 @@ def check(events: Sequence[Event], deviates: Collection[str] = ()) -> list[Findi
     found = Finder(RULE.id, RULE.requirements)
     if "voltage" in deviates:
         return found.findings
-    allowed, armed, told = False, False, False
+    allowed, armed, told, low = False, False, False, False
     for event in events:
         if event.kind == "tcp" and event.name == "connect":
             if allowed:
-                armed = told = False
+                armed, told = low, False
             allowed = False
         elif is_request(event) and event.name in OPENING_REQUESTS:
             allowed = True
-        elif event.kind == "power" and not allowed:
+        elif event.kind == "power":
             voltage_v = abs(float(event.data.get("voltage_v") or 0.0))
-            if voltage_v <= SAFE_VOLTAGE_V:
-                armed = True
-            elif armed and not told:
+            low = voltage_v <= SAFE_VOLTAGE_V
+            armed = armed or (low and not allowed)
+            if not low and armed and not allowed and not told:
                 told = True
                 found.fail(event, f"{voltage_v:.0f} V at the connector before the session allowed it")
     return found.findings

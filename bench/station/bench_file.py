@@ -197,6 +197,8 @@ def load_bench(name_or_path: str | Path) -> BenchConfig:
     )
     for table in (root, head, rig, pki):
         table.finish()
+    if not config.charger.simulated and config.network.sdp_port == 0:
+        raise root.error("network.sdp_port", "0 is for the simulated charger; a real one listens on 15118")
     if config.charger.simulated and not rig_simulated:
         raise root.error(
             "charger.simulated", "a simulated charger needs the simulated rig: set rig.simulated = true"

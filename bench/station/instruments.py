@@ -54,15 +54,21 @@ class Instruments:
         self._open: list[Instrument] = []
         self._served: dict[str, Driver] = {}
 
-    def open(self, endpoints: Mapping[str, str], progress: Callable[[str], None]) -> None:
-        """Open every instrument of the bench file; `endpoints` are those of the simulated rig.
+    def open(
+        self,
+        endpoints: Mapping[str, str],
+        progress: Callable[[str], None],
+        opened: Callable[[Driver], None],
+    ) -> None:
+        """Open every instrument of the bench file; `endpoints` are those of the simulated rig, `opened` is
+        told each driver as soon as it is open.
 
         Raises BenchError with the first that does not answer; the others are closed again.
         """
         try:
             for config in self._bench.instruments:
                 progress(f"instrument {config.name}: {config.driver} at {config.resource}")
-                self._open_one(config, endpoints)
+                opened(self._open_one(config, endpoints))
         except DriverError as error:
             self.close()
             raise BenchError(str(error)) from error
@@ -70,7 +76,7 @@ class Instruments:
             self.close()
             raise
 
-    def _open_one(self, config: InstrumentConfig, endpoints: Mapping[str, str]) -> None:
+    def _open_one(self, config: InstrumentConfig, endpoints: Mapping[str, str]) -> Driver:
         def trace(command: str, data: dict[str, Any]) -> None:
             self._timeline.append(config.name, "instrument", command, data)
 
@@ -89,6 +95,7 @@ class Instruments:
         self._open.append(Instrument(config, driver, identity, endpoint is not None))
         for name in config.capabilities:
             self._served[name] = guarded(driver, CAPABILITIES[name], self._bench.limits)
+        return driver
 
     def get(self, capability: Callable[..., T]) -> T:
         """The driver that serves a capability (a class of `drivers`). Raises MissingCapability."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from drivers import Driver, DriverError
 
@@ -15,15 +15,17 @@ SHARE = 3.0
 class KeepAlive:
     """One thread a box: one that hangs must not starve the others."""
 
-    def __init__(self, drivers: Iterable[Driver], on_lost: Callable[[str], None]) -> None:
-        self._drivers = [driver for driver in drivers if driver.watchdog_s is not None]
+    def __init__(self, on_lost: Callable[[str], None]) -> None:
         self._on_lost = on_lost
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
-    def start(self) -> None:
-        """Feed from now on."""
-        for driver in self._drivers:
+    def feed(self, driver: Driver) -> None:
+        """Feed this box from now on; does nothing for one without a watchdog.
+
+        To be called as soon as the box is open: opening the next one may take longer than its watchdog waits.
+        """
+        if driver.watchdog_s is not None:
             thread = threading.Thread(
                 target=self._feed, args=(driver,), name=f"keep-alive {driver.name}", daemon=True
             )

@@ -22,19 +22,11 @@ def check_interface(network: Network) -> list[str]:
     return []
 
 
-def free_udp_port() -> int:
-    """A UDP port over IPv6 that nobody has now (SDP of an embedded bench). Raises BenchError."""
-    return _free_port(socket.AF_INET6, socket.SOCK_DGRAM, "::")
-
-
 def free_tcp_port(host: str) -> int:
     """A TCP port that nobody has now. Raises BenchError."""
-    return _free_port(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, host)
-
-
-def _free_port(family: int, kind: int, host: str) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.socket(family, kind) as probe:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.bind((host, 0))
             return int(probe.getsockname()[1])
     except OSError as error:

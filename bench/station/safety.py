@@ -56,6 +56,8 @@ class SignalGuard:
         """Take over the signals; only the main thread can, elsewhere nothing happens."""
         if threading.current_thread() is threading.main_thread() and not self._before:
             for number in SIGNALS:
+                if signal.getsignal(number) == signal.SIG_IGN:
+                    continue  # nohup, or a background job of a shell: whoever ignores it has a reason
                 self._before[number] = signal.signal(number, self._handle)
 
     def restore(self) -> None:

@@ -73,7 +73,6 @@ class Station:
         self.rig_endpoints: dict[str, str] = {}
         self.charger_process: Child | None = None
         self._health: Health | None = None
-        self._keep_alive: KeepAlive | None = None
         self._stack = contextlib.ExitStack()
         self._signals = SignalGuard()
         self._closing = threading.RLock()
@@ -170,13 +169,12 @@ class Station:
     def _open_instruments(self, endpoints: dict[str, str], progress: Progress) -> None:
         self.instruments = Instruments(self.bench, self.timeline)
         self._stack.callback(self.instruments.close)
-        self.instruments.open(endpoints, progress)
+        keep_alive = KeepAlive(self._broke)
+        self._stack.callback(keep_alive.stop)
+        self.instruments.open(endpoints, progress, keep_alive.feed)
         self._powered = True
         self.notes += self.instruments.notes()
-        self._keep_alive = KeepAlive((each.driver for each in self.instruments), self._broke)
-        self._stack.callback(self._keep_alive.stop)
-        self._keep_alive.start()
-        self._stack.callback(self._make_safe_at_end)
+        self._stack.callback(self._depower)
         self.safe_state()
         analyzer = self.instruments.find(PowerAnalyzer)
         if analyzer is not None:
@@ -198,6 +196,10 @@ class Station:
 
     def _start_charger(self, endpoints: dict[str, str], progress: Progress) -> None:
         if not self.bench.charger.simulated:
+            if self.bench.pki_folder is None:
+                self.notes.append(
+                    "the PKI is new in each run: set pki.folder to install its roots in a charger once"
+                )
             return
         progress("simulated charger" + (f" with {', '.join(self.defects)}" if self.defects else ""))
         store = Path(tempfile.mkdtemp(prefix=f"{self.bench.name}-", dir=runtime_folder()))
@@ -296,6 +298,11 @@ class Station:
         except BenchError:
             return  # noted as the cause already; the boxes' watchdogs do the rest once nobody feeds them
 
+    def _depower(self) -> None:
+        # once more, after the charger has gone and before nobody feeds the boxes
+        self._make_safe_at_end()
+        self._powered = False
+
     def _close_run(self) -> None:
         self.timeline.close()
         try:
@@ -311,6 +318,7 @@ class Station:
             if self._closed:
                 return
             with self._signals:
+                self._make_safe_at_end()
                 self._stack.close()
                 self._closed = True
 

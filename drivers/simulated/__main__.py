@@ -24,7 +24,14 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--ready-json", action="store_true", help="print the endpoints as one line of JSON")
     parser.add_argument(
-        "--lifeline", action="store_true", help=f"end {AFTERLIFE_S:g} s after standard input is closed"
+        "--lifeline", action="store_true", help="end some time after standard input is closed"
+    )
+    parser.add_argument(
+        "--afterlife",
+        type=float,
+        default=AFTERLIFE_S,
+        metavar="S",
+        help="how long after (default %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the instruments' noise")
     return parser.parse_args(arguments)
@@ -47,7 +54,7 @@ async def _run(options: argparse.Namespace) -> None:
     await rig.start()
     if options.lifeline:
         await loop.connect_read_pipe(lambda: _Lifeline(lost), sys.stdin)
-        afterlife = loop.create_task(_afterlife(lost, stop))
+        afterlife = loop.create_task(_afterlife(lost, stop, options.afterlife))
         afterlife.add_done_callback(lambda _task: stop.set())
     if options.ready_json:
         print(json.dumps(rig.endpoints()), flush=True)
@@ -58,12 +65,12 @@ async def _run(options: argparse.Namespace) -> None:
     await rig.close()
 
 
-async def _afterlife(lost: asyncio.Event, stop: asyncio.Event) -> None:
+async def _afterlife(lost: asyncio.Event, stop: asyncio.Event, seconds_s: float) -> None:
     await lost.wait()
     try:
-        await asyncio.wait_for(stop.wait(), AFTERLIFE_S)
+        await asyncio.wait_for(stop.wait(), seconds_s)
     except TimeoutError:
-        print(f"the controller has been gone for {AFTERLIFE_S:g} s", file=sys.stderr)
+        print(f"the controller has been gone for {seconds_s:g} s", file=sys.stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

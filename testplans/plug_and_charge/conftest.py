@@ -33,7 +33,9 @@ def until_finished(expect: Expect) -> Finished:
             if session.pending_name != name:
                 break
         expect.accepted(answer)
-        expect(answer.EVSEProcessing, f"EVSEProcessing of {type(answer).__name__} after {within_s:g} s").to_be("Finished")
+        expect(
+            answer.EVSEProcessing, f"EVSEProcessing of {type(answer).__name__} after {within_s:g} s"
+        ).to_be("Finished")
         return answer
 
     return repeat
@@ -41,12 +43,16 @@ def until_finished(expect: Expect) -> Finished:
 
 @pytest.fixture
 def highest_voltage(expect: Expect) -> Callable[[int], float]:
-    """`highest_voltage(since)`: highest voltage that the analyzer saw from timeline mark `since` until now, in V."""
+    """`highest_voltage(since)`: highest voltage that the analyzer saw from timeline mark `since` until now,
+    in V.
+    """
 
     def highest(since: int) -> float:
         from bench.plan.power import samples
 
         last: Sample = expect.next_sample()
-        return max([abs(one.voltage_v) for one in samples(expect.timeline.since(since))] + [abs(last.voltage_v)])
+        return max(
+            [abs(one.voltage_v) for one in samples(expect.timeline.since(since))] + [abs(last.voltage_v)]
+        )
 
     return highest

@@ -62,7 +62,9 @@ def test_sdp_response_leads_to_tls(ev: Car, expect: Expect) -> None:
     found = ev.plug_in().discover()
     assert found is not None and found.response is not None
     address = IPv6Address(found.response.address.partition("%")[0])
-    expect.that(address.is_link_local or address.is_loopback, "the address is link-local", address, "fe80::/10")
+    expect.that(
+        address.is_link_local or address.is_loopback, "the address is link-local", address, "fe80::/10"
+    )
     expect(found.response.port, "port").to_be_between(1, 65535)
     expect(found.response.security, "security (0 is TLS)").to_be(0)
     expect(found.response.transport, "transport (0 is TCP)").to_be(0)
@@ -81,7 +83,8 @@ def test_tls_handshake(ev: Car, expect: Expect, measure: Measure) -> None:
 
     Precondition: SDP names an address with TLS.
     Stimulus: TLS handshake as ISO 15118-2 has it, V2G root of the bench installed in the car.
-    Expected: TLS 1.2, one of the two suites of the standard, a certificate chain under a root that the car knows.
+    Expected: TLS 1.2, one of the two suites of the standard, a certificate chain under a root that the car
+    knows.
     """
     session = ev.plug_in()
     session.discover()
@@ -147,7 +150,8 @@ def test_challenge_is_fresh(ev: Car, expect: Expect, measure: Measure) -> None:
 
     Precondition: two sessions reach PaymentDetails.
     Stimulus: PaymentDetailsReq in each.
-    Expected: 16 byte challenges that differ between the sessions; EVSETimeStamp within a minute of the bench's clock.
+    Expected: 16 byte challenges that differ between the sessions; EVSETimeStamp within a minute of the
+    bench's clock.
     """
     answers = []
     for _ in range(2):
@@ -158,7 +162,9 @@ def test_challenge_is_fresh(ev: Car, expect: Expect, measure: Measure) -> None:
         ev.unplug()
     challenges = [bytes(answer.GenChallenge or b"") for answer in answers]
     expect([len(challenge) for challenge in challenges], "length of GenChallenge").to_be([16, 16])
-    expect.that(len(set(challenges[1])) > 4, "GenChallenge looks random", challenges[1], "more than 4 different bytes")
+    expect.that(
+        len(set(challenges[1])) > 4, "GenChallenge looks random", challenges[1], "more than 4 different bytes"
+    )
     expect(challenges[1], "GenChallenge of the second session").not_to_be(challenges[0])
     measure(
         "EVSETimeStamp against the bench's clock",
@@ -182,8 +188,8 @@ def test_charge_parameters(ev: Car, expect: Expect, until_finished: Callable[...
 
     Precondition: the contract is authorised.
     Stimulus: ChargeParameterDiscoveryReq (DC) until Finished.
-    Expected: Finished within 60 s, at least one SAScheduleTuple, PMax not above EVSEMaximumPowerLimit, maxima not
-    below minima.
+    Expected: Finished within 60 s, at least one SAScheduleTuple, PMax not above EVSEMaximumPowerLimit, maxima
+    not below minima.
     """
     session = ev.plug_in(energy="dc").until("ChargeParameterDiscoveryReq")
     answer = until_finished(session, within_s=timers.get("iso2.V2G_EVCC_Ongoing_Timeout").value)
@@ -196,7 +202,9 @@ def test_charge_parameters(ev: Car, expect: Expect, until_finished: Callable[...
     schedules = getattr(answer.SASchedules, "SAScheduleTuple", None)
     expect(schedules, "SAScheduleList").to_be_present()
     power_limit_w = limits.EVSEMaximumPowerLimit.value
-    highest_w = max(entry.PMax.value for one in schedules or [] for entry in one.PMaxSchedule.PMaxScheduleEntry)
+    highest_w = max(
+        entry.PMax.value for one in schedules or [] for entry in one.PMaxSchedule.PMaxScheduleEntry
+    )
     expect(highest_w, "highest PMax of the schedules").to_be_between(0, power_limit_w)
 
 

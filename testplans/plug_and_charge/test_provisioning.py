@@ -15,7 +15,6 @@ from bench.v2g import timers
 
 if TYPE_CHECKING:
     from bench.csms import Csms
-    from bench.pki import Pki
     from fixtures.car import Car
 
 INSTALL, UPDATE = "CertificateInstallationReq", "CertificateUpdateReq"
@@ -41,7 +40,9 @@ CHARGE_S = 0.6
     areas=["provisioning", "trust"],
     defects=["installation-answer-altered"],
 )
-def test_contract_is_installed_with_the_factory_certificate(ev: Car, expect: Expect, measure: Measure) -> None:
+def test_contract_is_installed_with_the_factory_certificate(
+    ev: Car, expect: Expect, measure: Measure
+) -> None:
     """A car fresh from the factory gets its contract by its OEM provisioning certificate.
 
     Precondition: charger online, certificate service offered, provisioning service answering.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from bench.pki import Credential
-from bench.pki.ocsp import certificate_hash_data
 from bench.plan import Expect, testcase
 
 if TYPE_CHECKING:
@@ -61,7 +59,12 @@ def test_v2g_root_is_installed_listed_and_deleted(csms: Csms, pki: Pki, expect: 
     defects=["deleted-root-still-trusted"],
 )
 def test_deleted_mo_root_is_no_longer_trusted(
-    ev: Car, csms: Csms, pki: Pki, charger_state: ChargerState, expect: Expect, contract_answer: Callable[..., Any]
+    ev: Car,
+    csms: Csms,
+    pki: Pki,
+    charger_state: ChargerState,
+    expect: Expect,
+    contract_answer: Callable[..., Any],
 ) -> None:
     """A contract is good while its MO root is installed, and no longer when that is deleted.
 

@@ -76,9 +76,7 @@ def test_ac_contract_session(ev: Car, expect: Expect) -> None:
     confidence="source",
     areas=["charger", "fallback"],
 )
-def test_dc_card_session(
-    ev: Car, rfid: Rfid, expect: Expect, until_finished: Callable[..., Any]
-) -> None:
+def test_dc_card_session(ev: Car, rfid: Rfid, expect: Expect, until_finished: Callable[..., Any]) -> None:
     """A DC session with external payment is authorised by a card.
 
     Precondition: session with ExternalPayment up to Authorization; the backend accepts the card.
@@ -228,7 +226,8 @@ def test_cable_check_applies_voltage(
 
     Precondition: DC session by contract up to CableCheck.
     Stimulus: CableCheckReq until Finished.
-    Expected: Finished within 40 s, isolation status Valid, and test voltage (more than 60 V) seen at the connector.
+    Expected: Finished within 40 s, isolation status Valid, and test voltage (more than 60 V) seen at the
+    connector.
     """
     session = ev.plug_in(energy="dc").until("CableCheckReq")
     begin = expect.timeline.mark()

@@ -359,6 +359,6 @@ def test_schema_invalid_content_is_refused_not_looked_at(make: Make) -> None:
         )
         answer = await dispatch.answer(codec.encode(message, deviations=True), lab.session, lab.charger)
         assert answer is not None
-        assert code(codec.decode("iso2", answer).Body.BodyElement) == "FAILED"
+        assert code(codec.decode("iso2", answer).Body.BodyElement).startswith("FAILED")
 
     run(work())

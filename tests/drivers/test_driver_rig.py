@@ -293,3 +293,21 @@ def test_an_idle_rig_costs_nothing(rig: RigProcess) -> None:
     before = cpu_s()
     time.sleep(1.0)
     assert cpu_s() - before < 0.05
+
+
+def test_the_rig_ends_some_time_after_its_controller() -> None:
+    rig = subprocess.Popen(
+        [sys.executable, "-m", "drivers.simulated", "--ready-json", "--lifeline", "--afterlife", "0.3"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert rig.stdin is not None and rig.stdout is not None and rig.stderr is not None
+    rig.stdout.readline()
+    rig.stdin.close()
+    closed = time.monotonic()
+    assert rig.wait(5) == 0
+    assert time.monotonic() - closed >= 0.3
+    assert b"has been gone for 0.3 s" in rig.stderr.read()
+    rig.stdout.close()
+    rig.stderr.close()

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from fake_secc import FakeSecc
@@ -48,6 +48,22 @@ def emulator_for(
         credentials=credentials,
         defaults=SessionOptions(address=fake.address, auth="eim", tls=False, step_limit_s=10),
     )
+
+
+@pytest.fixture
+def make_ev(pki: Pki, timeline: Timeline) -> Iterator[Callable[..., EvEmulator]]:
+    """Makes emulators before a fake charger and closes them at the end."""
+    made: list[EvEmulator] = []
+
+    def make(
+        fake: FakeSecc, vehicle: Vehicle | None = None, credentials: Credentials | None = None
+    ) -> EvEmulator:
+        made.append(emulator_for(fake, timeline, credentials or Credentials.of(pki), vehicle))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
 
 
 @pytest.fixture

@@ -120,11 +120,11 @@ class FakeSecc:
                 self.payloads.append(payload)
                 try:
                     message = codec.decode("sap" if first else "iso2", payload)
-                except codec.CodecError:
+                    body = message if first else message.Body.BodyElement
+                except (codec.CodecError, AttributeError):
                     failed = iso2.SessionStopRes(ResponseCode=iso2.responseCode.FAILED)
                     self._reply(connection, failed)
                     continue
-                body = message if first else message.Body.BodyElement
                 self.requests.append(body)
                 self.headers.append(None if first else message.Header)
                 name = type(body).__name__

@@ -1,4 +1,4 @@
-"""Runs one EV session against Josev with Josev's own test PKI; prints one JSON line. Used by test_josev_secc.py."""
+"""Runs one EV session against Josev with Josev's own test PKI; prints one JSON line."""
 
 from __future__ import annotations
 

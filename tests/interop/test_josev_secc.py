@@ -1,6 +1,7 @@
 """The EV against Josev (EcoG-io iso15118) as the charger: a charger that nobody here wrote.
 
-Needs root (two network namespaces), a JRE, and the shared folder with the peer's start script; skips otherwise.
+Needs root (two network namespaces), a JRE, and the shared folder with the peer's start script; skips
+otherwise.
 """
 
 from __future__ import annotations
@@ -131,4 +132,6 @@ def test_session_with_josev(namespaces: None, protocol: str, tls: str, arguments
     if "tls" in arguments:
         assert result["tls_problems"] == [], result
     if "install" in arguments:
-        assert result["provisioning"] == [], result
+        # The eMAID of Josev's test contract has a wrong check character, and the EV says so.
+        problems = [each for each in result["provisioning"] if "wrong-common-name" not in each]  # type: ignore[attr-defined]
+        assert problems == [], result

@@ -7,4 +7,4 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fake_bench import bench_run  # noqa: E402, F401
+from fake_bench import bench_run  # noqa: F401

@@ -1,4 +1,6 @@
-"""A bench without anything behind it: what the plan room needs of a Station, for tests of the plan room alone."""
+"""A bench without anything behind it: what the plan room needs of a Station, for tests of the plan room
+alone.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,6 @@ import pytest
 from bench.csms.errors import CsmsTimeout
 from bench.ev.errors import ChargerTimeout, SessionEnded
 from bench.timeline import Timeline
-
 
 HEADER = """
 from bench.plan import *
@@ -45,7 +46,11 @@ class FakeCsms:
         return self.timeline.mark()
 
     def seen(self, action: str, since: int | None = None) -> list[Any]:
-        return [e.data["payload"] for e in self.timeline.since(since or 0) if e.kind == "ocpp" and e.name == action]
+        return [
+            e.data["payload"]
+            for e in self.timeline.since(since or 0)
+            if e.kind == "ocpp" and e.name == action
+        ]
 
     def wait_for(self, action: str, *, where: Any, timeout_s: float, since: int | None) -> Any:
         found = [payload for payload in self.seen(action, since) if where(payload)]
@@ -63,7 +68,14 @@ class FakeCsms:
 
     def transaction_event(self, kind: str, number: int, tx: str = "T1", **more: Any) -> None:
         payload = {"eventType": kind, "seqNo": number, "transactionInfo": {"transactionId": tx}, **more}
-        data = {"dir": "rx", "type": "CALL", "id": f"{tx}{number}", "payload": payload, "link": 1, "problem": None}
+        data = {
+            "dir": "rx",
+            "type": "CALL",
+            "id": f"{tx}{number}",
+            "payload": payload,
+            "link": 1,
+            "problem": None,
+        }
         self.timeline.append("csms", "ocpp", "TransactionEvent", data)
         self.timeline.append("csms", "ocpp", "TransactionEvent", {**data, "dir": "tx", "type": "CALLRESULT"})
 
@@ -116,7 +128,12 @@ class FakeStation:
 
     def _sample(self) -> None:
         while not self._stop.wait(0.005):
-            data = {"voltage_v": self.voltage_v, "current_a": 0.0, "power_w": 0.0, "energy_wh": self.energy_wh}
+            data = {
+                "voltage_v": self.voltage_v,
+                "current_a": 0.0,
+                "power_w": 0.0,
+                "energy_wh": self.energy_wh,
+            }
             self.timeline.append("analyzer", "power", "sample", data)
 
     def stop_sampling(self) -> None:

@@ -60,7 +60,11 @@ def test_slow():
         "AAA-05": "inconclusive",
     }
     first, second, _, bug, _ = content["cases"]
-    assert (first["title"], first["stimulus"], first["requirements"]) == ("Passes", "nothing at all.", ["R-1"])
+    assert (first["title"], first["stimulus"], first["requirements"]) == (
+        "Passes",
+        "nothing at all.",
+        ["R-1"],
+    )
     assert first["areas"] == ["trust"]
     assert first["expectations"][0]["outcome"] == "pass"
     assert second["reason"] == "ResponseCode: OK, expected FAILED..."

@@ -45,31 +45,58 @@ class Story:
         return self.add("analyzer", "power", "sample", voltage_v=voltage_v, current_a=0.0, power_w=0.0)
 
     def pilot(self, duty_percent: float, *, oscillator: bool = True) -> Story:
-        return self.add("pilot", "pilot", "measured", state="C", duty_percent=duty_percent, oscillator=oscillator)
+        return self.add(
+            "pilot", "pilot", "measured", state="C", duty_percent=duty_percent, oscillator=oscillator
+        )
 
     def call(self, action: str, payload: dict[str, Any], *, answered: bool = True, **more: Any) -> Story:
         self.numbers += 1
         frame = {"type": "CALL", "id": str(self.numbers), "link": 1, "problem": None, **more}
         self.add("csms", "ocpp", action, dir="rx", payload=payload, **frame)
         if answered:
-            self.add("csms", "ocpp", action, dir="tx", payload={}, **{**frame, "type": "CALLRESULT", "problem": None})
+            self.add(
+                "csms",
+                "ocpp",
+                action,
+                dir="tx",
+                payload={},
+                **{**frame, "type": "CALLRESULT", "problem": None},
+            )
         return self
 
-    def transaction(self, kind: str, number: int, wh: float | None = None, tx: str = "T", **more: Any) -> Story:
-        payload: dict[str, Any] = {"eventType": kind, "seqNo": number, "transactionInfo": {"transactionId": tx}, **more}
+    def transaction(
+        self, kind: str, number: int, wh: float | None = None, tx: str = "T", **more: Any
+    ) -> Story:
+        payload: dict[str, Any] = {
+            "eventType": kind,
+            "seqNo": number,
+            "transactionInfo": {"transactionId": tx},
+            **more,
+        }
         if wh is not None:
             payload["meterValue"] = [{"sampledValue": [{"value": wh, "unitOfMeasure": {"unit": "Wh"}}]}]
         return self.call("TransactionEvent", payload)
 
 
 def clean() -> Story:
-    story = Story().sample(0).add("ev", "pilot", "set", state="B").pilot(5).add("ev", "tcp", "connect", port=1)
-    story.exchange("supportedAppProtocol", session_id=None).exchange(
-        "SessionSetup", "ServiceDiscovery", "PaymentServiceSelection", "PaymentDetails", "Authorization", "Authorization"
+    story = (
+        Story().sample(0).add("ev", "pilot", "set", state="B").pilot(5).add("ev", "tcp", "connect", port=1)
     )
-    story.transaction("Started", 0, 100.0).exchange("ChargeParameterDiscovery").request("CableCheck").sample(400)
+    story.exchange("supportedAppProtocol", session_id=None).exchange(
+        "SessionSetup",
+        "ServiceDiscovery",
+        "PaymentServiceSelection",
+        "PaymentDetails",
+        "Authorization",
+        "Authorization",
+    )
+    story.transaction("Started", 0, 100.0).exchange("ChargeParameterDiscovery").request("CableCheck").sample(
+        400
+    )
     story.response("CableCheck").exchange("PreCharge", "PowerDelivery").pilot(5).pilot(5)
-    story.exchange("CurrentDemand", "CurrentDemand", "CurrentDemand").sample(400).transaction("Updated", 1, 120.0)
+    story.exchange("CurrentDemand", "CurrentDemand", "CurrentDemand").sample(400).transaction(
+        "Updated", 1, 120.0
+    )
     story.exchange("PowerDelivery", "WeldingDetection", "SessionStop").add("ev", "tcp", "close")
     story.pilot(100, oscillator=False).sample(0).transaction("Ended", 2, 120.0)
     return story
@@ -110,7 +137,12 @@ def late() -> Story:
 
 
 def other_id() -> Story:
-    return Story().exchange("SessionSetup").request("ServiceDiscovery").response("ServiceDiscovery", session_id="ff")
+    return (
+        Story()
+        .exchange("SessionSetup")
+        .request("ServiceDiscovery")
+        .response("ServiceDiscovery", session_id="ff")
+    )
 
 
 def zero_id() -> Story:
@@ -119,7 +151,11 @@ def zero_id() -> Story:
 
 def other_session_joined() -> Story:
     code = "OK_OldSessionJoined"
-    return Story().request("SessionSetup", session_id="01").response("SessionSetup", session_id="02", response_code=code)
+    return (
+        Story()
+        .request("SessionSetup", session_id="01")
+        .response("SessionSetup", session_id="02", response_code=code)
+    )
 
 
 def oscillator_off() -> Story:
@@ -163,7 +199,11 @@ def two_calls() -> Story:
 
 
 def trailing() -> Story:
-    return Story().request("SessionSetup").add("ev", "v2g-error", "undecodable", after="SessionSetupReq", text="3 bytes")
+    return (
+        Story()
+        .request("SessionSetup")
+        .add("ev", "v2g-error", "undecodable", after="SessionSetupReq", text="3 bytes")
+    )
 
 
 def bad_sdp() -> Story:
@@ -212,12 +252,16 @@ EXCUSED = [
 
 
 @pytest.mark.parametrize(("rule_id", "story", "deviates"), EXCUSED)
-def test_what_the_case_does_on_purpose_is_not_blamed(rule_id: str, story: Callable[[], Story], deviates: str) -> None:
+def test_what_the_case_does_on_purpose_is_not_blamed(
+    rule_id: str, story: Callable[[], Story], deviates: str
+) -> None:
     assert fails(rule_id, story(), (deviates,)) == []
 
 
 def test_a_deviation_of_the_ev_ends_the_judgement_of_order_and_session_id() -> None:
-    story = Story().exchange("SessionSetup").request("PowerDelivery", deviation="out of order", session_id="ff")
+    story = (
+        Story().exchange("SessionSetup").request("PowerDelivery", deviation="out of order", session_id="ff")
+    )
     story.response("PowerDelivery", session_id="ff").exchange("CurrentDemand")
     assert fails("RUL-01", story) == []
     assert fails("RUL-03", story) == []
@@ -255,7 +299,10 @@ def test_one_reading_in_an_edge_of_the_pilot_is_no_fault() -> None:
 
 
 def test_a_repeated_event_and_late_offline_events_are_in_order() -> None:
-    assert fails("RUL-06", Story().transaction("Started", 0).transaction("Started", 0).transaction("Ended", 1)) == []
+    assert (
+        fails("RUL-06", Story().transaction("Started", 0).transaction("Started", 0).transaction("Ended", 1))
+        == []
+    )
     queued = Story().transaction("Started", 0).transaction("Ended", 2).transaction("Updated", 1, offline=True)
     assert fails("RUL-06", queued) == []
 

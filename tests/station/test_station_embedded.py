@@ -1,4 +1,4 @@
-"""The whole embedded bench: real rig, real simulated charger, real drivers, opened and broken in every way."""
+"""The whole embedded bench: rig, simulated charger, real drivers, opened and broken in every way."""
 
 from __future__ import annotations
 
@@ -181,6 +181,7 @@ def test_a_real_charger_that_does_not_come(bench_file: Callable[..., Path], tmp_
         "absent",
         ('[charger]\nsimulated = true\nfile = "simulated"', '[charger]\nsimulated = false\nfile = "example"'),
         ("boot_timeout_s = 20", "boot_timeout_s = 1"),
+        ("sdp_port = 0", "sdp_port = 15118"),
     )
     with pytest.raises(
         BenchError, match=r"charger 'PLUGBENCH-1' has not connected to ws://127.0.0.1:\d+ within 1 s"

@@ -1,4 +1,4 @@
-"""Bench and charger files: strict, and every complaint is one line that says file, key, what, and how to mend it."""
+"""Bench and charger files: strict; every complaint is one line with file, key, what, and how to mend it."""
 
 from __future__ import annotations
 
@@ -41,9 +41,11 @@ def test_the_embedded_bench_says_what_it_is() -> None:
     }
 
 
+# ruff: noqa: E501 - a row a mistake
 WRONG = [
     ('interface = "lo"', 'interfaze = "lo"', "network.interface: is missing; give it a text; is 'interfaze' meant"),
     ('interface = "lo"', 'interface = "lo"\nmtu = 1', "network.mtu: is not a key that is known here"),
+    ('[charger]\nsimulated = true', '[charger]\nsimulated = false', "network.sdp_port: 0 is for the simulated charger"),
     ("[limits]", "[limit]", "limits: is missing; give it a table [limits]; is 'limit' meant"),
     ("voltage_v = 1000", "voltage_v = -5", "limits.voltage_v: -5 makes no sense; it must lie within 1 and 1500"),
     ("voltage_v = 1000", "voltage_v = true", "limits.voltage_v: must be a number from 1 to 1500, not True"),

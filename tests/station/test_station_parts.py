@@ -20,14 +20,21 @@ from bench.station.bench_file import LimitsConfig
 from bench.station.child import Child
 from bench.station.errors import BenchError, BenchInUse
 from bench.station.health import Health
+from bench.station.keep_alive import KeepAlive
 from bench.station.limits import GuardedAcLoad, GuardedDcSink
 from bench.station.lock import BenchLock
 from bench.station.run_folder import RunFolder
 from bench.station.safety import SignalGuard, Terminated, make_safe
 from bench.timeline import Timeline
-from drivers import AcLoad, Contactor, ControlPilot, DcSink, InstrumentLost, LimitExceeded
+from drivers import AcLoad, Contactor, ControlPilot, DcSink, Driver, Identity, InstrumentLost, LimitExceeded
 
-HOLD = "import sys; from bench.station.lock import BenchLock; BenchLock('b').acquire(); print(1, flush=True); sys.stdin.read()"
+HOLD = """
+import sys
+from bench.station.lock import BenchLock
+BenchLock('b').acquire()
+print(1, flush=True)
+sys.stdin.read()
+"""
 
 
 def test_one_controller_a_bench_and_no_stale_locks() -> None:
@@ -228,3 +235,53 @@ def test_a_bench_that_broke_stays_broken() -> None:
     health.note("first")
     health.note("second")
     assert health.cause() == "first"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the timeline drops the file
+def test_a_full_disk_under_the_timeline_breaks_the_bench() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    timeline = Timeline(Path("/dev/full"))
+    assert "No space left" in (Health(timeline).cause() or "")
+
+
+def test_a_box_is_fed_from_the_moment_it_is_open_and_its_loss_is_told() -> None:
+    told: list[str] = []
+    gone = threading.Event()
+
+    def lost(cause: str) -> None:
+        told.append(cause)
+        gone.set()
+
+    class Box(FakeBox):
+        watchdog_s = 0.15
+
+        def keep_alive(self) -> None:
+            self.fed += 1
+            if self.fed == 3:
+                raise InstrumentLost("box: silent")
+
+    box, other = Box("nowhere", name="box"), FakeBox("nowhere", name="other")
+    keeper = KeepAlive(lost)
+    keeper.feed(box)
+    keeper.feed(other)
+    assert gone.wait(2)
+    keeper.stop()
+    assert (box.fed, other.fed, told) == (3, 0, ["box: silent"])
+
+
+class FakeBox(Driver):
+    vendor = model = "fake"
+    fed = 0
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def identify(self) -> Identity:
+        return Identity("fake", "fake")
+
+    def make_safe(self) -> None: ...
+
+    def keep_alive(self) -> None:
+        self.fed += 1
