@@ -89,14 +89,18 @@ def josev_times(folder: Path, sessions: int) -> list[float]:
 
 
 def read_josev_trace(lines: list[str]) -> list[float]:
-    """First SDP request to first PowerDeliveryRes of each session in the trace, in seconds."""
+    """SDP request to first PowerDeliveryRes of each session in the trace, in seconds.
+
+    The clock starts with the last SDP request before the connection: a request that its charger overhears while it still ends
+    the former session is not held against it.
+    """
     times: list[float] = []
     begin_ns: int | None = None
     for line in lines:
         event = json.loads(line)
         if event["ev"] == "session":
             begin_ns = None
-        elif event["ev"] == "sdp_req" and begin_ns is None:
+        elif event["ev"] == "sdp_req" and begin_ns != 0:
             begin_ns = event["t"]
         elif event["ev"] == "from_exi" and "PowerDeliveryRes" in event.get("msg", "") and begin_ns:
             times.append((event["t"] - begin_ns) / 1e9)

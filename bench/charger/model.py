@@ -301,9 +301,10 @@ class Charger:
 
     def safe_state(self) -> None:
         """No power, oscillator at rest; at once."""
+        self.pilot.unplugged()
+        # Not `power.off`, which a defect may have replaced: a bench must find its charger off.
         self.power.dc.off()
         self.power.ac.off()
-        self.pilot.unplugged()
 
     async def close(self) -> None:
         """End background work."""

@@ -184,6 +184,7 @@ class Service:
                 await self.charger.backend.close()
         except TimeoutError:
             log.warning("the backend connection did not close in time")
+        self.charger.safe_state()  # again: ending sessions had a last say on the power
         await self.charger.cable.close()
         if self._scratch is not None:
             self._scratch.cleanup()

@@ -39,10 +39,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; `argv` without the program's name, from the process when None. Returns the exit code."""
-    arguments = [
-        *(sys.argv[1:] if argv is None else argv)
-    ]  # `list` is a verb here, once it has been imported
+    """Run the command; `argv` is without the program's name, None: of the process. Returns the exit code."""
+    # No `list(...)` here: once the verb `list` has been imported, that is the name of its module.
+    arguments = [*(sys.argv[1:] if argv is None else argv)]
     known = verbs()
     verb = next((word for word in arguments if not word.startswith("-")), None)
     try:

@@ -115,8 +115,8 @@ def _serve(csms: Csms, timeline: Timeline, quiet: bool) -> int:
         print(f"CSMS for OCPP {csms.version} at {csms.url}/<station id>", flush=True)
         stop.wait()
     finally:
-        unsubscribe()
         csms.close()
+        unsubscribe()
         for number, handler in before.items():
             signal.signal(number, handler)
     if csms.recorder.write_error is not None:

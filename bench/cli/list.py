@@ -51,8 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             group = case.group
             print(f"\n{group.replace('_', ' ')}")
         print(f"  {case.id}  {case.title}{'  (slow)' if case.slow else ''}")
-        print(
-            f"           requires {', '.join(case.requirements) or '-'}; catches {', '.join(case.defects) or '-'}"
-        )
+        required, caught = ", ".join(case.requirements) or "-", ", ".join(case.defects) or "-"
+        print(f"           requires {required}; catches {caught}")
     print(f"\n{len(cases)} cases and rules")
     return 0

@@ -102,6 +102,11 @@ class Link:
                 if not future.done():
                     future.set_exception(NotConnected(f"{action}: the link closed before the answer"))
 
+    @property
+    def busy(self) -> int:
+        """How many calls are being handled."""
+        return len(self._running)
+
     def abort(self, reason: str) -> None:
         """Cut the TCP connection without a closing handshake."""
         if self.close_reason is None:
@@ -169,7 +174,7 @@ class Link:
             problems.append(str(violation))
         problem = "; ".join(problems) or None
         seq = self._record_rx(raw, t_ns, frame.type.name, action, frame=frame, problem=problem)
-        payload = Payload(frame.payload, action=action, t_ns=t_ns, seq=seq, problem=problem)
+        payload = Payload(frame.payload, ocpp_action=action, t_ns=t_ns, seq=seq, problem=problem)
         self.owner.received(self, payload)
         if frame.type is FrameType.SEND:
             return
@@ -202,7 +207,7 @@ class Link:
         if future is None or future.done():
             return
         if frame.type is FrameType.CALLRESULT:
-            future.set_result(Payload(frame.payload, action=action, t_ns=t_ns, seq=seq, problem=problem))
+            future.set_result(Payload(frame.payload, ocpp_action=action, t_ns=t_ns, seq=seq, problem=problem))
         else:
             code = frame.code or "GenericError"
             future.set_exception(CallError(action, code[:100], frame.description[:255], frame.payload))

@@ -10,24 +10,24 @@ class Payload(Mapping[str, Any]):
     """Read-only view of a payload.
 
     Fields are attributes in the schema's camelCase; what is absent is None, at any depth as far as objects
-    go. Objects inside are Payloads, arrays are lists. `raw` is the plain dict, `t_ns` the monotonic stamp of
-    the frame, `seq` the number of its event in the timeline, `problem` what was wrong with the frame or None,
-    `action` its action.
+    go. Objects inside are Payloads, arrays are lists. A field called `values` is reached as `p["values"]`.
+    `raw` is the plain dict, `t_ns` the monotonic stamp of the frame, `seq` the number of its event in the
+    timeline, `problem` what was wrong with the frame or None, `ocpp_action` its action.
     """
 
-    __slots__ = ("action", "problem", "raw", "seq", "t_ns")
+    __slots__ = ("ocpp_action", "problem", "raw", "seq", "t_ns")
 
     def __init__(
         self,
         raw: Mapping[str, Any],
         *,
-        action: str = "",
+        ocpp_action: str = "",
         t_ns: int = 0,
         seq: int = 0,
         problem: str | None = None,
     ) -> None:
         self.raw = dict(raw)
-        self.action = action
+        self.ocpp_action = ocpp_action
         self.t_ns = t_ns
         self.seq = seq
         self.problem = problem
@@ -57,7 +57,7 @@ class Payload(Mapping[str, Any]):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"Payload({self.action}{' ' if self.action else ''}{self.raw!r})"
+        return f"Payload({self.ocpp_action}{' ' if self.ocpp_action else ''}{self.raw!r})"
 
     def _wrap(self, value: Any) -> Any:
         if isinstance(value, dict):

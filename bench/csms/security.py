@@ -1,7 +1,7 @@
 """Security profiles 0 to 3 of a CSMS: who may connect, and with which TLS.
 
 0 none, 1 basic authentication, 2 TLS and basic authentication, 3 TLS with client certificate (OCPP 2.0.1 part
-2, A00.FR.2xx to 4xx). A failed TLS handshake is evidence, but asyncio hides it: `recording_context` makes a
+2, A00.FR.2xx to 4xx). A failed TLS handshake is evidence, but asyncio hides it: `server_context` makes a
 context whose TLS objects report it.
 """
 
@@ -13,9 +13,10 @@ import hmac
 import os
 import ssl
 import tempfile
+import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -105,3 +106,15 @@ def describe_failure(error: ssl.SSLError) -> str:
         if isinstance(error, ssl.SSLCertVerificationError)
         else str(reason)
     )
+
+
+def charger_of(path: str) -> str:
+    """The station id at the end of a request path, "" where there is none."""
+    return urllib.parse.unquote(path.partition("?")[0].rpartition("/")[2])
+
+
+def peer_name(certificate: Any) -> str | None:
+    """Subject of what `getpeercert` returned ("commonName=..., organizationName=..."), or None."""
+    if not certificate:
+        return None
+    return ", ".join(f"{name}={value}" for part in certificate.get("subject", ()) for name, value in part)

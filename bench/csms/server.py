@@ -11,12 +11,12 @@ csms.call("SetVariables", {...})
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http
 import socket
 import ssl
 import threading
 import time
-import urllib.parse
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
@@ -40,12 +40,21 @@ from bench.csms.link import Link
 from bench.csms.payload import Payload
 from bench.csms.record import Recorder, RecordError
 from bench.csms.schemas import SUBPROTOCOLS, Version
-from bench.csms.security import SecurityProfile, check_basic_auth, describe_failure, server_context
+from bench.csms.security import (
+    SecurityProfile,
+    charger_of,
+    check_basic_auth,
+    describe_failure,
+    peer_name,
+    server_context,
+)
 from bench.pki import Pki
 from bench.timeline import Timeline
 
 MAX_FRAME_BYTES = 256 * 1024
 MAX_LINKS = 8
+MAX_HELD = 16
+"""Dropped calls of a link that are remembered, to be answered when the script ends."""
 MAX_SEEN = 50_000
 """Payloads kept for `seen`; older ones are only in the timeline."""
 OPEN_TIMEOUT_S = 10.0
@@ -115,6 +124,7 @@ class Csms(Calls):
         self._server: Server | None = None
         self._reserved: socket.socket | None = None
         self._context: ssl.SSLContext | None = None
+        self._script_over = asyncio.Event()
         self._changed = threading.Condition()
         self._links: list[Link] = []
         self._link_count = 0
@@ -252,7 +262,7 @@ class Csms(Calls):
         return connection.respond(http.HTTPStatus(status), reason.encode("ascii", "replace").decode() + "\n")
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        charger = _charger_of(request.path)
+        charger = charger_of(request.path)
         if not charger or len(charger) > MAX_ID_CHARACTERS:
             return self._refuse(connection, None, "no station id at the end of the URL", 404)
         if self.station_id is not None and charger != self.station_id:
@@ -276,7 +286,7 @@ class Csms(Calls):
         if wanted in offered:
             return Subprotocol(wanted)
         request = connection.request
-        charger = _charger_of(request.path) if request is not None else None
+        charger = charger_of(request.path) if request is not None else None
         reason = (
             f"no subprotocol {wanted}, offered: {', '.join(str(each) for each in offered)[:100] or '(none)'}"
         )
@@ -285,13 +295,13 @@ class Csms(Calls):
 
     async def _serve(self, connection: ServerConnection) -> None:
         request = connection.request
-        charger = _charger_of(request.path) if request is not None else "?"
+        charger = charger_of(request.path) if request is not None else "?"
         self._link_count += 1
         link = Link(self, connection, charger, self._link_count, self.recorder)
         more: dict[str, Any] = {"subprotocol": connection.subprotocol}
         tls = connection.transport.get_extra_info("ssl_object")
         if tls is not None:
-            more |= {"tls": tls.version(), "cipher": tls.cipher()[0], "peer": _subject(tls.getpeercert())}
+            more |= {"tls": tls.version(), "cipher": tls.cipher()[0], "peer": peer_name(tls.getpeercert())}
         self.recorder.link("connected", charger, link.number, None, self.security_profile, **more)
         self._with_change(lambda: self._links.append(link))
         try:
@@ -313,20 +323,27 @@ class Csms(Calls):
 
     async def answer(self, link: Link, call: Payload, frame: Frame) -> None:
         """Answer a call, as scripted or conforming (called by the link)."""
-        how = self.behaviours.take(call.action)
+        how = self.behaviours.take(call.ocpp_action)
         if how != Behaviour():
-            self.timeline.append("csms", "backend", f"{call.action} {type(how).__name__}", {"id": frame.id})
+            self.timeline.append(
+                "csms", "backend", f"{call.ocpp_action} {type(how).__name__}", {"id": frame.id}
+            )
         if isinstance(how, behaviours.Drop):
             link.leave_unanswered(frame.id)
+            if link.busy > MAX_HELD:
+                return
+            # Until the script ends, so that a charger that still waits is free for the next case.
+            await self._scripted_wait(None)
+            link.send_error(frame.id, call.ocpp_action, "GenericError", "dropped by script")
             return
         if isinstance(how, behaviours.Error):
-            link.send_error(frame.id, call.action, how.code, how.description)
+            link.send_error(frame.id, call.ocpp_action, how.code, how.description)
             return
         if isinstance(how, behaviours.Malformed):
-            link.send_text(frame.id, call.action, how.text.replace("{id}", frame.id))
+            link.send_text(frame.id, call.ocpp_action, how.text.replace("{id}", frame.id))
             return
         if isinstance(how, behaviours.Answer) and not how.merge:
-            link.send_result(frame.id, call.action, dict(how.payload))
+            link.send_result(frame.id, call.ocpp_action, dict(how.payload))
             return
         reply = self._conforming(link, call, frame)
         if reply is None:
@@ -335,32 +352,42 @@ class Csms(Calls):
         if isinstance(how, behaviours.Answer):
             payload = {**payload, **how.payload}
         elif isinstance(how, behaviours.Reject):
-            payload = behaviours.rejected(call.action, payload, how)
+            payload = behaviours.rejected(call.ocpp_action, payload, how)
         delay_s = reply.delay_s + (how.delay_s if isinstance(how, behaviours.Delay) else 0.0)
         if delay_s >= PATIENCE_S:
             link.leave_unanswered(frame.id)  # a charger that gives up and goes on breaks no rule
         if delay_s > 0:
-            await asyncio.sleep(delay_s)  # the scripted lateness itself
-        link.send_result(frame.id, call.action, payload)
+            await self._scripted_wait(delay_s)
+        link.send_result(frame.id, call.ocpp_action, payload)
         if reply.then is not None and not isinstance(how, behaviours.Reject | behaviours.Answer):
             await self._follow_up(link, reply)
 
+    async def _scripted_wait(self, delay_s: float | None) -> None:
+        """The scripted lateness (None: for ever); it ends early when the behaviour is reset."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                await self._script_over.wait()
+
+    async def _end_script(self) -> None:
+        over, self._script_over = self._script_over, asyncio.Event()
+        over.set()
+
     def _conforming(self, link: Link, call: Payload, frame: Frame) -> Reply | None:
-        handler = self.handlers.get(call.action)
+        handler = self.handlers.get(call.ocpp_action)
         if handler is None:
-            link.send_error(frame.id, call.action, "NotSupported", "not an action of a charging station")
+            link.send_error(frame.id, call.ocpp_action, "NotSupported", "not an action of a charging station")
             return None
         try:
             return handler(self.office, call)
         except HandlerError as error:
-            link.send_error(frame.id, call.action, error.code, error.description)
+            link.send_error(frame.id, call.ocpp_action, error.code, error.description)
         except (
             Exception
         ) as error:  # a handler that trips over a hostile payload must not take the CSMS with it
             self.timeline.append(
-                "csms", "backend", "handler failed", {"action": call.action, "error": repr(error)}
+                "csms", "backend", "handler failed", {"action": call.ocpp_action, "error": repr(error)}
             )
-            link.send_error(frame.id, call.action, "InternalError", type(error).__name__)
+            link.send_error(frame.id, call.ocpp_action, "InternalError", type(error).__name__)
         return None
 
     async def _follow_up(self, link: Link, reply: Reply) -> None:
@@ -400,7 +427,7 @@ class Csms(Calls):
     def seen(self, action: str, *, since: int = 0) -> list[Payload]:
         """Payloads of the calls of `action` received since the mark, oldest first."""
         with self._changed:
-            return [each for each in self._seen if each.action == action and each.seq >= since]
+            return [each for each in self._seen if each.ocpp_action == action and each.seq >= since]
 
     def wait_for(
         self,
@@ -414,7 +441,7 @@ class Csms(Calls):
         with self._changed:
             while True:
                 for each in self._seen:
-                    if each.action == action and each.seq >= since and (where is None or where(each)):
+                    if each.ocpp_action == action and each.seq >= since and (where is None or where(each)):
                         return each
                 left = deadline - time.monotonic()
                 if left <= 0:
@@ -441,9 +468,14 @@ class Csms(Calls):
         self.behaviours.set(action, behaviour, times)
 
     def reset_behaviour(self) -> None:
-        """Back to the conforming backend, online; accepted contracts and tokens stay. Raises CsmsError."""
+        """Back to the conforming backend, online; accepted contracts and tokens stay. Raises CsmsError.
+
+        What a script still holds back (Delay, a slow provisioning service) is answered now, what it dropped
+        is answered with CALLERROR, so that no charger goes into the next case with a call outstanding.
+        """
         self.behaviours.clear()
         self.office.reset()
+        self._do(self._end_script(), timeout_s=10.0)
         self.online()
 
     def offline(self) -> None:
@@ -468,13 +500,3 @@ class Csms(Calls):
             self._loop.call_soon_threadsafe(link.abort, "dropped by the CSMS")
         with self._changed:
             self._changed.wait_for(lambda: not any(each in self._links for each in links), 5.0)
-
-
-def _charger_of(path: str) -> str:
-    return urllib.parse.unquote(path.partition("?")[0].rpartition("/")[2])
-
-
-def _subject(certificate: Any) -> str | None:
-    if not certificate:
-        return None
-    return ", ".join(f"{name}={value}" for part in certificate.get("subject", ()) for name, value in part)

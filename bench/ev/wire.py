@@ -59,6 +59,8 @@ class Received:
     exi: bytes
     t_ns: int
     findings: tuple[str, ...] = ()
+    invalid: str | None = None
+    """Where the message leaves the schema (a length, a range, a foreign element), None where it does not."""
 
 
 def pem(certificate: x509.Certificate) -> str:
@@ -402,6 +404,9 @@ class Wire:
         except (codec.CodecError, AttributeError) as error:
             self.event("v2g-error", "undecodable", t_ns, after=after, text=str(error), exi=exi.hex())
             raise ChargerGarbage(f"the answer to {after} cannot be decoded: {error}", after) from error
+        invalid = _outside_schema(message, schema)
+        if invalid is not None:
+            findings.append(f"outside the schema: {invalid}")
         name = type(body).__name__
         code = getattr(body, "ResponseCode", None)
         session_id = getattr(header, "SessionID", None)
@@ -419,7 +424,7 @@ class Wire:
             rtt_s=(t_ns - sent_ns) / 1e9,
             **({"problem": "; ".join(findings)} if findings else {}),
         )
-        return Received(name, body, header, exi, t_ns, tuple(findings))
+        return Received(name, body, header, exi, t_ns, tuple(findings), invalid)
 
 
 def unwrap(message: Any, schema: Literal["sap", "iso2"]) -> tuple[Any, Any]:
@@ -430,6 +435,15 @@ def unwrap(message: Any, schema: Literal["sap", "iso2"]) -> tuple[Any, Any]:
     if body is None:
         raise AttributeError("the Body is empty")
     return body, message.Header
+
+
+def _outside_schema(message: Any, schema: Literal["sap", "iso2"]) -> str | None:
+    """What the schema does not allow in a decoded message: EXI carries lengths and ranges unchecked."""
+    try:
+        codec.encode(message, schema)
+    except codec.CodecError as error:
+        return str(error)
+    return None
 
 
 def _apply(out: Outgoing, faults: Sequence[Fault], stage: str) -> None:

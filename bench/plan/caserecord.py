@@ -84,7 +84,7 @@ def steps(events: Sequence[Event], start_ns: int, end_ns: int) -> list[dict[str,
 
 
 def evidence(events: Sequence[Event]) -> list[dict[str, Any]]:
-    """Where the proof lies: lines of timeline.jsonl (an event's line is its seq + 1), and the other records."""
+    """Where the proof lies: lines of timeline.jsonl (an event's line is its seq + 1), other records."""
     if not events:
         return []
     first, last = events[0].seq + 1, events[-1].seq + 1

@@ -94,7 +94,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """An OCPP transaction as the backend saw it: the payloads of its TransactionEvents in order of arrival."""
+    """An OCPP transaction as the backend saw it: payloads of its TransactionEvents in order of arrival."""
 
     id: str
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -150,7 +150,7 @@ class Expect:
             raise ExpectationFailed(f"{text}: {data['actual']}, expected {data['expected']}")
 
     def that(self, fine: bool, text: str, actual: object = "", expected: object = "") -> None:
-        """A statement that none of the others can make: `text` says what must hold, `fine` whether it does."""
+        """A statement that none of the others makes: `text` says what must hold, `fine` whether it does."""
         self.record(
             text, bool(fine), actual if actual != "" else bool(fine), expected if expected != "" else True
         )

@@ -99,7 +99,7 @@ class PlanRun:
         return None
 
     def finish(self, judgements: Sequence[Judgement], log: str = "") -> tuple[Judgement, float]:
-        """End the case: safe state, rules, record, run.json. Returns the verdict and the duration in seconds."""
+        """End the case: safe state, rules, record, run.json. Returns the verdict and the duration (s)."""
         case = self.case
         if case is None:
             raise RuntimeError("no case has begun")

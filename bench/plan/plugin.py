@@ -15,7 +15,7 @@ import pytest
 
 from bench.plan import hooks
 from bench.plan.case import MARKER, Case, case_of
-from bench.plan.verdict import Judgement, PlanError, Verdict, is_a, judge, one_line, worst
+from bench.plan.verdict import Judgement, PlanError, Verdict, is_a, is_foreseen, judge, one_line, worst
 
 FIXTURES = ("fixtures.bench", "fixtures.vehicle", "fixtures.card", "fixtures.charger_state")
 DEFAULT_BENCH = "embedded"
@@ -238,7 +238,7 @@ class Conductor:
                 error, ValueError | FileNotFoundError
             )
             text = one_line(str(error)) or type(error).__name__
-            if judge(error).reason.startswith("plan bug") and not usage:
+            if not is_foreseen(error) and not usage:
                 raise  # a bug of the station: its traceback is what helps
             raise pytest.exit.Exception(f"bench: {text}", returncode=2 if usage else 3) from error
         plans = [str(one) for one in self.config.args]

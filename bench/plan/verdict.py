@@ -8,7 +8,7 @@
     CsmsTimeout, CallError, MissingCapability, MissingPower, a skip     inconclusive  precondition not reached
     DriverError, BenchError, CsmsError, ProfileError, TimelineError, BenchTrouble   error         the bench or
     an instrument broke KeyboardInterrupt                             inconclusive  the run was interrupted
-    anything else                                 error         a bug of the plan
+    anything else                                 error         a bug of the plan, or of plugbench
 
 `CsmsTimeout` inside an expectation (`expect.backend_saw`) has become an `ExpectationFailed` before it comes
 here.
@@ -99,11 +99,18 @@ def judge(error: BaseException | None) -> Judgement:
             return Judgement(verdict, one_line(prefix + text))
     if isinstance(error, AssertionError):
         return Judgement(Verdict.FAIL, text)
-    return Judgement(Verdict.ERROR, one_line(f"plan bug: {type(error).__name__}: {text}{_place(error)}"))
+    return Judgement(
+        Verdict.ERROR, one_line(f"{_culprit(error)}: {type(error).__name__}: {text}{_place(error)}")
+    )
+
+
+def is_foreseen(error: BaseException) -> bool:
+    """Whether `error` is one of those that the rooms raise on purpose, with a text for the user."""
+    return any(is_a(error, room, name) for room, name, _, _ in _MEANINGS)
 
 
 def worst(judgements: list[Judgement]) -> Judgement:
-    """The judgement that counts of several phases of one case: error over fail over inconclusive over pass."""
+    """The judgement that counts of several phases of a case: error over fail over inconclusive over pass."""
     return max(judgements, key=lambda one: _SEVERITY.index(one.verdict), default=Judgement(Verdict.PASS))
 
 
@@ -127,6 +134,14 @@ def _came_from_send_next(trace: TracebackType | None) -> bool:
             return trace.tb_frame.f_code.co_name == "send_next"
         trace = trace.tb_next
     return False
+
+
+def _culprit(error: BaseException) -> str:
+    trace, module = error.__traceback__, ""
+    while trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__", ""))
+        trace = trace.tb_next
+    return "a flaw in plugbench" if module.startswith(("bench.", "drivers.", "fixtures.")) else "plan bug"
 
 
 def _place(error: BaseException) -> str:

@@ -77,5 +77,5 @@ def code(event: Event) -> str:
 
 
 def refused(event: Event) -> bool:
-    """Whether a response refuses its request (`FAILED...`, and `Failed_NoNegotiation` of the app protocol)."""
+    """Whether a response refuses its request (`FAILED...`, or the app protocol's `Failed_NoNegotiation`)."""
     return code(event).upper().startswith("FAILED")

@@ -1,4 +1,4 @@
-"""RUL-02: the charger answers within the EV's message timeout; slower than its performance time is a warning."""
+"""RUL-02: the charger answers within the EV's message timeout; beyond its performance time is a warning."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def check(events: Sequence[Event], deviates: Collection[str] = ()) -> list[Findi
         for name, late in slow.items():
             worst_s, event, performance = max(late, key=lambda one: one[0])
             times = f"{len(late)} times, at worst " if len(late) > 1 else ""
-            text = f"{name}Res slower than {performance.value:g} s: {times}{worst_s:.3f} s ({performance.source})"
+            limit = f"{performance.value:g} s"
+            text = f"{name}Res slower than {limit}: {times}{worst_s:.3f} s ({performance.source})"
             found.warn(event, text, *performance.requirements)
     for event in events:
         if event.kind == "v2g-error" and event.name == "timeout":

@@ -14,7 +14,7 @@ SDP_RESPONSE_BYTES = 28
 
 
 def check(events: Sequence[Event], deviates: Collection[str] = ()) -> list[Finding]:
-    """Fail: a frame or message of the charger that could not be read, or that was read with something amiss."""
+    """Fail: a frame or message of the charger that could not be read, or was read with something amiss."""
     found = Finder(RULE.id, RULE.requirements)
     for event in events:
         data = event.data

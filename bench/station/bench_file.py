@@ -66,13 +66,18 @@ class OcspConfig:
 
 @dataclass(frozen=True, slots=True)
 class ChargerSource:
-    """The charger under test: the simulated one, or a real one; its charger file; how long it may take to
+    """The charger under test: the simulated one or a real one, its charger file, how long it may take to
     boot.
+
+    `namespace` and `interface` put the simulated one into a network namespace of its own (default: the
+    bench's).
     """
 
     simulated: bool
     file: str | None
     boot_timeout_s: float
+    namespace: str | None
+    interface: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,7 @@ class BenchConfig:
     pki_folder: Path | None
     rig_simulated: bool
     rig_seed: int
+    rig_cable_host: str
     charger: ChargerSource
     instruments: tuple[InstrumentConfig, ...]
 
@@ -192,6 +198,7 @@ def load_bench(name_or_path: str | Path) -> BenchConfig:
         pki_folder=path.parent / folder if folder else None,
         rig_simulated=rig_simulated,
         rig_seed=rig.integer("seed", 0, 2**31 - 1, 1),
+        rig_cable_host=rig.text("cable_host", "127.0.0.1"),
         charger=_charger(root.table("charger", needed=True)),
         instruments=_instruments(root.table("instruments", needed=True), rig_simulated),
     )
@@ -271,8 +278,16 @@ def _charger(table: Table) -> ChargerSource:
         simulated=simulated,
         file=table.text("file", "") or None,
         boot_timeout_s=table.number("boot_timeout_s", 1, 3600, 20.0 if simulated else 120.0),
+        namespace=table.text("namespace", "") or None,
+        interface=table.text("interface", "") or None,
     )
     table.finish()
+    for key in ("namespace", "interface"):
+        value = getattr(source, key)
+        if value is not None and not (simulated and _NAME.fullmatch(value)):
+            raise table.error(
+                key, f"{value!r} must be the name of one, and only the simulated charger has it"
+            )
     return source
 
 

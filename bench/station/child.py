@@ -144,6 +144,16 @@ class Child:
         if not self._stopping:
             on_death(f"{self.what} died: {how_it_ended(code)}{self._last_words()}")
 
+    def death(self, wait_s: float) -> str | None:
+        """How it died, if it does within `wait_s` (0: has already) without having been stopped; else None."""
+        if self._process is None or self._stopping:
+            return None
+        try:
+            code = self._process.wait(wait_s)
+        except subprocess.TimeoutExpired:
+            return None
+        return f"{self.what} died: {how_it_ended(code)}{self._last_words()}"
+
     def alive(self) -> bool:
         """Whether it runs."""
         return self._process is not None and self._process.poll() is None

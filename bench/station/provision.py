@@ -4,11 +4,14 @@ simulated one.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.charger.store import StoreError, write_store
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from bench.pki.hierarchy import Pki
 from bench.station.bench_file import BenchConfig
 from bench.station.errors import BenchError
@@ -18,20 +21,31 @@ _PLUGBENCH = "import sys; from bench.cli import main; sys.exit(main())"
 
 
 def fill_store(folder: Path, pki: Pki) -> None:
-    """SECC chain, client certificate, and the roots that a charger in the field would have. Raises
+    """SECC chain, client certificate, tariff signer, and the roots that a charger in the field would have, as PEM files.
+
+    The layout is that of `plugbench charger serve --store`; charger and station share files, no code. Raises
     BenchError.
     """
     try:
-        write_store(
-            folder,
-            secc=pki.secc,
-            client=pki.charger_tls,
-            v2g_roots=[pki.v2g_root.certificate],
-            mo_roots=[pki.mo_root.certificate],
-            csms_roots=[pki.csms_root.certificate],
-        )
-    except (StoreError, OSError) as error:
+        tariff = pki.credentials["mo/sub_ca2"]  # whoever issues contracts signs the tariffs for them
+        for part, credential in (("secc", pki.secc), ("client", pki.charger_tls), ("tariff", tariff)):
+            _write(folder / part / "key.pem", credential.pem_key(), 0o600)
+            _write(folder / part / "chain.pem", credential.pem_chain(), 0o644)
+        roots = (("v2g_roots", pki.v2g_root), ("mo_roots", pki.mo_root), ("csms_roots", pki.csms_root))
+        for kind, root in roots:
+            name = root.certificate.fingerprint(hashes.SHA256()).hex()[:32] + ".pem"
+            _write(folder / kind / name, root.certificate.public_bytes(Encoding.PEM), 0o644)
+    except OSError as error:
         raise BenchError(f"the charger's certificate store cannot be written: {error}") from error
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(
+        path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode
+    )  # a key is at no time readable by others
+    with os.fdopen(handle, "wb") as out:
+        out.write(data)
 
 
 def rig_command(bench: BenchConfig) -> list[str]:
@@ -44,6 +58,8 @@ def rig_command(bench: BenchConfig) -> list[str]:
         "--lifeline",
         "--seed",
         str(bench.rig_seed),
+        "--cable-host",
+        bench.rig_cable_host,
     ]
 
 
@@ -51,7 +67,10 @@ def charger_command(
     bench: BenchConfig, *, store: Path, cable: str, csms_url: str, defects: Sequence[str]
 ) -> list[str]:
     """The command that runs the simulated charger."""
-    command = [sys.executable, "-c", _PLUGBENCH, "charger", "serve", "--interface", bench.network.interface]
+    source = bench.charger
+    command = ["ip", "netns", "exec", source.namespace] if source.namespace else []
+    command += [sys.executable, "-c", _PLUGBENCH, "charger", "serve"]
+    command += ["--interface", source.interface or bench.network.interface]
     command += ["--store", str(store), "--cable", cable, "--csms", csms_url]
     command += ["--sdp-port", str(bench.network.sdp_port), "--station-id", bench.csms.station_id]
     if bench.csms.password:

@@ -36,6 +36,8 @@ from drivers import DriverError, PowerAnalyzer
 
 READY_TIMEOUT_S = 30.0
 _POLL_S = 0.25
+_DEATH_S = 0.1
+"""A dying rig's sockets close a moment before its process can be waited for."""
 
 Progress = Callable[[str], None]
 
@@ -169,7 +171,7 @@ class Station:
     def _open_instruments(self, endpoints: dict[str, str], progress: Progress) -> None:
         self.instruments = Instruments(self.bench, self.timeline)
         self._stack.callback(self.instruments.close)
-        keep_alive = KeepAlive(self._broke)
+        keep_alive = KeepAlive(self._lost)
         self._stack.callback(keep_alive.stop)
         self.instruments.open(endpoints, progress, keep_alive.feed)
         self._powered = True
@@ -180,7 +182,7 @@ class Station:
         if analyzer is not None:
             analyzer.integrate_reset()
             analyzer.integrate_start()
-        self.sampler = Sampler(self.instruments, self.timeline, self._broke)
+        self.sampler = Sampler(self.instruments, self.timeline, self._lost)
         self._stack.callback(self.sampler.stop)
         self.sampler.start()
 
@@ -215,7 +217,7 @@ class Station:
         child = Child("the simulated charger", command, self.run.path_of("charger.log"))
         self.charger_process = child
         self._stack.callback(child.stop)
-        self.ready = child.start(READY_TIMEOUT_S, self._broke)
+        self.ready = child.start(READY_TIMEOUT_S, self._lost)
         port = self.ready.get("sdp_port")
         if isinstance(port, int) and 0 < port < 65536:
             self.sdp_port = port
@@ -250,6 +252,11 @@ class Station:
         if self._health is not None and not self._closed:
             self._health.note(cause)
 
+    def _lost(self, symptom: str) -> None:
+        """Something fell silent: when that is because the rig behind it died, then that is the cause."""
+        rig_died = None if self.rig is None or self._closed else self.rig.death(_DEATH_S)
+        self._broke(rig_died or symptom)
+
     def health(self) -> str | None:
         """The first cause that broke the bench, for good; None while it is whole."""
         return None if self._health is None else self._health.cause()
@@ -265,7 +272,7 @@ class Station:
         with self._signals:
             problems = make_safe(self.instruments)
         for problem in problems:
-            self._broke(f"safe state: {problem}")
+            self._lost(f"safe state: {problem}")
         if problems:
             raise BenchError(f"safe state: {problems[0]}")
 

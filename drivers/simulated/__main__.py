@@ -33,6 +33,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="S",
         help="how long after (default %(default)s)",
     )
+    parser.add_argument(
+        "--cable-host", default="127.0.0.1", metavar="IP", help="address on which the cable listens"
+    )
     parser.add_argument("--seed", type=int, default=1, help="seed of the instruments' noise")
     return parser.parse_args(arguments)
 
@@ -51,7 +54,7 @@ async def _run(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     rig = Rig(options.seed)
-    await rig.start()
+    await rig.start(options.cable_host)
     if options.lifeline:
         await loop.connect_read_pipe(lambda: _Lifeline(lost), sys.stdin)
         afterlife = loop.create_task(_afterlife(lost, stop, options.afterlife))

@@ -86,9 +86,9 @@ class CableServer:
         world.on_change.append(self._send)
         world.on_card.append(self._card)
 
-    async def start(self) -> None:
-        """Listen on a free port of the loopback."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=MAX_LINE_BYTES)
+    async def start(self, host: str = "127.0.0.1") -> None:
+        """Listen on a free port of `host`."""
+        self._server = await asyncio.start_server(self._serve, host, 0, limit=MAX_LINE_BYTES)
         host, port = self._server.sockets[0].getsockname()[:2]
         self.address = f"{host}:{port}"
 

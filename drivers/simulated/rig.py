@@ -33,9 +33,9 @@ class Rig:
         self._inspect: asyncio.Server | None = None
         self._inspect_address = ""
 
-    async def start(self) -> None:
-        """Open every endpoint."""
-        await self.cable.start()
+    async def start(self, cable_host: str = "127.0.0.1") -> None:
+        """Open every endpoint, the cable's on `cable_host`. Raises OSError."""
+        await self.cable.start(cable_host)
         await self.meter.start()
         self.pilot.start()
         for twin in (self.analyzer, self.sink, *self.loads):

@@ -1,7 +1,8 @@
 """Ways through a contract session that several cases share.
 
 A case sends its stimulus with these and states what must hold; each function says what it judges. Whatever
-leads up to PaymentDetailsReq is a precondition: a charger that does not get there makes the case inconclusive.
+leads up to PaymentDetailsReq is a precondition: a charger that does not get there makes the case
+inconclusive.
 """
 
 from __future__ import annotations
@@ -31,18 +32,21 @@ def fresh_contract(pki: Pki, csms: Csms, emaid: str | None = None, *, foreign: b
 
 
 def faulty_contract(pki: Pki, csms: Csms, fault: str) -> Credential:
-    """A contract with one fault of `bench.pki.faults`; the backend accepts its eMAID: only the certificate is wrong."""
+    """A contract with one fault of `bench.pki.faults`; the backend accepts its eMAID, only the certificate is
+    wrong.
+    """
     contract = pki.faulty("contract", fault)
     csms.contracts.accept(contract.emaid)
     return contract
 
 
 def pay_by_contract(session: Session) -> Any:
-    """Send PaymentDetailsReq, then AuthorizationReq while the charger says Ongoing; the answer that decided.
+    """Send PaymentDetailsReq (where that is still to come), then AuthorizationReq while it says Ongoing.
 
-    A charger that does not answer one of these requests fails the case.
+    Returns the answer that decided. A charger that does not answer one of these requests fails the case.
     """
-    session.until("PaymentDetailsReq")
+    if session.pending_name != "AuthorizationReq":
+        session.until("PaymentDetailsReq")
     answer = session.send_next()
     while session.pending_name == "AuthorizationReq":
         answer = session.send_next()
@@ -56,7 +60,10 @@ def is_authorized(answer: Any) -> bool:
 
 
 def accepts(expect: Expect, ev: Car, session: Session) -> Any:
-    """The contract of `session` is authorised; the deciding answer. Inconclusive when no contract at all is."""
+    """The contract of `session` is authorised; returns the deciding answer.
+
+    A charger that authorises no contract at all makes the case inconclusive.
+    """
     answer = pay_by_contract(session)
     if not is_authorized(answer):
         _prove_that_contracts_work(ev)
@@ -67,7 +74,9 @@ def accepts(expect: Expect, ev: Car, session: Session) -> Any:
 
 
 def refuses(expect: Expect, ev: Car, session: Session, *codes: str) -> Any:
-    """The contract of `session` is refused (with one of `codes`, where given), nothing flows; the deciding answer.
+    """The contract of `session` is refused (with one of `codes`, where given), and nothing flows.
+
+    Returns the deciding answer.
 
     A refusal with another code is the charger's answer to this contract only when it takes a good one:
     otherwise the case is inconclusive.
@@ -82,15 +91,27 @@ def refuses(expect: Expect, ev: Car, session: Session, *codes: str) -> Any:
 
 
 def _prove_that_contracts_work(ev: Car) -> None:
-    # `until` raises what counts as inconclusive; the plug is pulled so that one failure is not carried into the next.
+    # `until` raises what counts as inconclusive; unplugged, so that one failure is not carried into the next.
     ev.unplug()
     ev.plug_in().until("ChargeParameterDiscoveryReq")
 
 
 def become_known(ev: Car, contract: Credential) -> None:
-    """Authorise `contract` once while the backend answers, so that the charger may know it later; precondition."""
+    """Authorise `contract` once while the backend answers, so that the charger may know it later.
+
+    A precondition.
+    """
     ev.plug_in(contract=contract).until("ChargeParameterDiscoveryReq").stop()
     ev.unplug()
+
+
+def talks_again(expect: Expect, ev: Car) -> Session:
+    """The charger takes a new session of the car, plugged in already or not; judged up to SessionSetupRes."""
+    session = ev.plug_in()
+    with expect.session_may_end() as ending:
+        session.until("ServiceDiscoveryReq")
+    expect(ending.reason, "end of the next session before ServiceDiscovery").to_be(None)
+    return session
 
 
 def backend_goes_away(csms: Csms, charger_state: ChargerState) -> None:
@@ -100,16 +121,21 @@ def backend_goes_away(csms: Csms, charger_state: ChargerState) -> None:
 
 
 def backend_returns(csms: Csms) -> None:
-    """Put the backend on the net again and wait for the charger; CsmsTimeout (inconclusive) when it stays away."""
+    """Put the backend on the net again and wait for the charger.
+
+    CsmsTimeout (inconclusive) when it stays away.
+    """
     csms.online()
     csms.wait_connected(timeout_s=RECONNECT_S)
 
 
 def asks_for(emaid: str) -> Callable[[Any], bool]:
-    """For `where=`: an Authorize (or any other payload with an idToken) about this contract, however it is written."""
+    """For `where=`: a payload whose idToken is this contract, however the eMAID is written."""
 
     def matches(payload: Any) -> bool:
         token = payload.idToken
-        return token is not None and token.type == "eMAID" and normalise(str(token.idToken)) == normalise(emaid)
+        return (
+            token is not None and token.type == "eMAID" and normalise(str(token.idToken)) == normalise(emaid)
+        )
 
     return matches

@@ -1,4 +1,4 @@
-"""Who decides about a contract: the charger with the backend's word, the backend alone, nobody within reach."""
+"""Who decides about a contract: the charger with the backend's word, the backend alone, nobody at all."""
 
 from __future__ import annotations
 
@@ -113,7 +113,9 @@ def test_known_contract_is_authorised_offline(
     become_known(ev, contract)
     backend_goes_away(csms, charger_state)
     answer = pay_by_contract(ev.plug_in(contract=contract))
-    expect.that(is_authorized(answer), "the known contract is authorised", answer.ResponseCode, "OK, Finished")
+    expect.that(
+        is_authorized(answer), "the known contract is authorised", answer.ResponseCode, "OK, Finished"
+    )
 
 
 @testcase(
@@ -129,7 +131,8 @@ def test_offline_contract_is_refused_when_not_allowed(
 ) -> None:
     """Offline, no contract is authorised when ContractValidationOffline is false, not even a known one.
 
-    Precondition: ContractValidationOffline false; the contract was authorised before, the backend is gone now.
+    Precondition: ContractValidationOffline false; the contract was authorised before, the backend is gone
+    now.
     Stimulus: a new session with that contract.
     Expected: a FAILED code and no energy.
     """
@@ -173,7 +176,7 @@ def test_transaction_names_the_contract(ev: Car, csms: Csms, pki: Pki, expect: E
 def test_offline_transaction_is_replayed(
     ev: Car, csms: Csms, pki: Pki, charger_state: ChargerState, expect: Expect
 ) -> None:
-    """A transaction that ran offline is reported later, marked offline and with the times at which it happened.
+    """A transaction that ran offline is reported later, marked offline and with its own times.
 
     Precondition: a known contract charges from begin to end while the backend is gone.
     Stimulus: the backend comes back.
@@ -190,8 +193,11 @@ def test_offline_transaction_is_replayed(
     backend_returns(csms)
     events = _replayed(csms, mark)
     marked = [event.offline is True for event in events]
-    expect.that(all(marked), "every event of the transaction has offline=true", f"{sum(marked)} of {len(marked)}")
-    # Of the charger's own clock, so that no offset between clocks counts; restamped events would be milliseconds apart.
+    expect.that(
+        all(marked), "every event of the transaction has offline=true", f"{sum(marked)} of {len(marked)}"
+    )
+    # By the charger's own clock, so that no offset between clocks counts; events that were stamped when they
+    # were sent would be milliseconds apart.
     began, ended = (datetime.fromisoformat(str(event.timestamp)) for event in (events[0], events[-1]))
     lasted_s = (ended - began) / timedelta(seconds=1)
     expect(lasted_s, "time from Started to Ended by their timestamps, s").to_be_between(charge_s, 60.0)
@@ -256,17 +262,25 @@ def _allow_offline(charger_state: ChargerState) -> None:
 
 
 def _replayed(csms: Csms, mark: int) -> list[Any]:
-    """The events of the transaction that arrives after `mark`, from Started to Ended."""
+    """The events, from Started to Ended, of the transaction that the backend first hears of after `mark`."""
+    # The end of an earlier transaction may have been cut off with the link, and come again.
+    heard_of = {_transaction(event) for event in csms.seen("TransactionEvent") if event.seq < mark}
     ended = csms.wait_for(
-        "TransactionEvent", where=lambda event: event.eventType == "Ended", timeout_s=REPLAY_S, since=mark
+        "TransactionEvent",
+        where=lambda event: event.eventType == "Ended" and _transaction(event) not in heard_of,
+        timeout_s=REPLAY_S,
+        since=mark,
     )
-    name = ended.transactionInfo.transactionId
     events = [
         event
         for event in csms.seen("TransactionEvent", since=mark)
-        if event.transactionInfo.transactionId == name
+        if _transaction(event) == _transaction(ended)
     ]
     return sorted(events, key=lambda event: int(event.seqNo))
+
+
+def _transaction(event: Any) -> str:
+    return str(event.transactionInfo.transactionId)
 
 
 def _answers_a_call(csms: Csms) -> bool:
@@ -278,7 +292,5 @@ def _answers_a_call(csms: Csms) -> bool:
 
 
 _HEARTBEAT_INTERVAL = {
-    "getVariableData": [
-        {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "HeartbeatInterval"}}
-    ]
+    "getVariableData": [{"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "HeartbeatInterval"}}]
 }

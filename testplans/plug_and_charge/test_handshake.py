@@ -141,7 +141,7 @@ def test_contract_chain_is_accepted(ev: Car, expect: Expect) -> None:
     "PNC-006",
     requires=["V2G2-697"],
     defects=["genchallenge-constant", "evse-timestamp-wrong"],
-    source="catalogue iso15118_4_secc, TC_SECC_CMN_VTB_PaymentDetails_001; timers.yaml limits.gen_challenge_bytes",
+    source="catalogue iso15118_4_secc, TC_SECC_CMN_VTB_PaymentDetails_001; timers.yaml gen_challenge_bytes",
     confidence="source",
     areas=["charger"],
 )

@@ -1,14 +1,20 @@
-"""Roots in the charger's store, managed by the backend: InstallCertificate, GetInstalledCertificateIds, DeleteCertificate."""
+"""Roots in the charger's store, as the backend manages them: install, list, delete."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from bench.pki import Credential
-from bench.plan import Expect, testcase
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bench.csms import hashdata
+from bench.pki import issue, profile
+from bench.plan import Expect, Inconclusive, testcase
+from testplans.plug_and_charge.journeys import accepts, fresh_contract, refuses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from cryptography import x509
 
     from bench.csms import Csms
     from bench.pki import Pki
@@ -16,95 +22,107 @@ if TYPE_CHECKING:
     from fixtures.charger_state import ChargerState
 
 V2G, MO = "V2GRootCertificate", "MORootCertificate"
-CHAIN_REFUSALS = (
-    "FAILED",
-    "FAILED_CertChainError",
-    "FAILED_NoCertificateAvailable",
-    "FAILED_CertificateNotAllowedAtThisEVSE",
-)
+UNKNOWN_ROOT = ("FAILED_CertChainError", "FAILED_NoCertificateAvailable")
 
 
 @testcase(
     "PNC-070",
-    requires=["M05.FR.01", "M03.FR.01", "M04.FR.01"],
+    requires=["M05.FR.01", "M05.FR.02", "M03.FR.01", "M04.FR.01"],
     source="catalogue octt_pnc TC_M_03_CS, TC_M_14_CS, TC_M_20_CS",
     confidence="source",
     areas=["trust"],
     defects=["installed-root-not-listed"],
 )
-def test_v2g_root_is_installed_listed_and_deleted(csms: Csms, pki: Pki, expect: Expect) -> None:
+def test_v2g_root_is_installed_listed_and_deleted(
+    csms: Csms, charger_state: ChargerState, expect: Expect
+) -> None:
     """A V2G root can be installed, is then listed, and can be deleted.
 
     Precondition: charger online.
-    Stimulus: InstallCertificate of a new V2G root, GetInstalledCertificateIds, DeleteCertificate, GetInstalledCertificateIds.
+    Stimulus: InstallCertificate of a new V2G root, GetInstalledCertificateIds, DeleteCertificate,
+    GetInstalledCertificateIds.
     Expected: Accepted, the hash data of the root in the list, Accepted, no longer in the list.
     """
-    root = _new_root(pki.foreign.v2g_root)
-    wanted = _hashes(root)
-    expect(csms.install_certificate(V2G, root.pem()), "InstallCertificate").to_be("Accepted")
-    try:
-        expect.that(_listed(csms, V2G, wanted), "the installed root is listed")
-    finally:
-        status = csms.delete_certificate(wanted)
-    expect(status, "DeleteCertificate").to_be("Accepted")
-    expect.that(not _listed(csms, V2G, wanted), "the deleted root is no longer listed")
+    root = _new_root("Plugbench second V2G Root")
+    charger_state.later(
+        "delete the V2G root", lambda: csms.delete_certificate(hashdata.hash_data(root, root))
+    )
+    expect(csms.install_certificate(V2G, _pem(root)), "InstallCertificate").to_be("Accepted")
+    listed = _listed(csms, V2G, root)
+    expect.that(listed is not None, "the installed root is listed")
+    expect(csms.delete_certificate(listed or {}), "DeleteCertificate").to_be("Accepted")
+    expect.that(_listed(csms, V2G, root) is None, "the deleted root is no longer listed")
 
 
 @testcase(
     "PNC-071",
     requires=["M05.FR.01", "M04.FR.01", "C07.FR.01"],
-    source="catalogue octt_pnc TC_M_04_CS, TC_M_20_CS; tls_pki_negative PKI2-07",
+    source="catalogue octt_pnc TC_M_04_CS, TC_M_20_CS, EV_201_PNC_04; tls_pki_negative PKI2-07",
     confidence="source",
     areas=["trust", "backend"],
     defects=["deleted-root-still-trusted"],
 )
 def test_deleted_mo_root_is_no_longer_trusted(
-    ev: Car,
-    csms: Csms,
-    pki: Pki,
-    charger_state: ChargerState,
-    expect: Expect,
-    contract_answer: Callable[..., Any],
+    ev: Car, csms: Csms, pki: Pki, charger_state: ChargerState, expect: Expect
 ) -> None:
     """A contract is good while its MO root is installed, and no longer when that is deleted.
 
-    Precondition: charger online, central contract validation off.
+    Precondition: charger online, central contract validation off; the backend knows the MO root.
     Stimulus: a contract under a root that is installed; the root is deleted; the same contract again.
-    Expected: the contract is accepted, then refused.
+    Expected: the contract is accepted, then refused with FAILED_CertChainError or
+    FAILED_NoCertificateAvailable.
     """
-    contract = pki.foreign.contract
-    csms.contracts.accept(contract.emaid)
+    contract = fresh_contract(pki, csms, pki.new_emaid(), foreign=True)
     charger_state.set_variable("ISO15118Ctrlr", "CentralContractValidationAllowed", False)
-    root = Credential.of_root(pki.foreign.mo_root) if hasattr(Credential, "of_root") else pki.foreign.mo_root
-    charger_state.install_certificate(MO, _pem(root))
-    expect.accepted(contract_answer(ev.plug_in(energy="dc", contract=contract).until("PaymentDetailsReq")))
+    charger_state.install_certificate(MO, _pem(contract.root))
+    accepts(expect, ev, ev.plug_in(contract=contract))
     ev.unplug()
-    expect(csms.delete_certificate(_hashes(root)), "DeleteCertificate").to_be("Accepted")
-    session = ev.plug_in(energy="dc", contract=contract).until("PaymentDetailsReq")
-    expect.refused(contract_answer(session), *CHAIN_REFUSALS)
-    expect.no_energy_delivered()
+    listed = _listed(csms, MO, contract.root)
+    if listed is None:
+        raise Inconclusive("the charger does not list the MO root that it took")
+    expect(csms.delete_certificate(listed), "DeleteCertificate").to_be("Accepted")
+    refuses(expect, ev, ev.plug_in(contract=contract), *UNKNOWN_ROOT)
 
 
 @testcase(
     "PNC-072",
-    requires=["M05.FR.07"],
+    requires=["M05"],
     source="catalogue octt_pnc TC_M_07_CS, EV_201_M05_EXPIRED",
     confidence="source",
     areas=["trust"],
     defects=["installs-expired-root"],
 )
-def test_expired_root_is_not_installed(csms: Csms, pki: Pki, expect: Expect) -> None:
+def test_expired_root_is_not_installed(csms: Csms, charger_state: ChargerState, expect: Expect) -> None:
     """An expired root is not taken into the store.
 
     Precondition: charger online.
     Stimulus: InstallCertificate of a V2G root that expired yesterday.
     Expected: Rejected or Failed, and the root is not listed.
     """
-    root = _new_root(pki.v2g_root, days_ago=1)
-    status = csms.install_certificate(V2G, root.pem())
-    wanted = _hashes(root)
-    listed = _listed(csms, V2G, wanted)
-    if listed:
-        csms.delete_certificate(wanted)
+    root = _new_root("Plugbench former V2G Root", not_after=datetime.now(UTC) - timedelta(days=1))
+    charger_state.later(
+        "delete the V2G root", lambda: csms.delete_certificate(hashdata.hash_data(root, root))
+    )
+    status = csms.install_certificate(V2G, _pem(root))
     expect(status, "InstallCertificate of an expired root").to_be_one_of("Rejected", "Failed")
-    expect.that(not listed, "the expired root is not listed")
+    expect.that(_listed(csms, V2G, root) is None, "the expired root is not listed")
+
+
+def _new_root(common_name: str, *, not_after: datetime | None = None) -> x509.Certificate:
+    """A V2G root that no charger has seen, with its own key."""
+    key = issue.new_key()
+    faults: issue.Faults = {} if not_after is None else {"not_after": not_after}
+    return issue.build(profile.root("V2G"), common_name, key.public_key(), None, key, faults=faults)
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(Encoding.PEM).decode("ascii")
+
+
+def _listed(csms: Csms, kind: str, root: x509.Certificate) -> Mapping[str, Any] | None:
+    """The charger's own hash data of `root`, with the algorithm that it chose; None when it is not listed."""
+    for entry in csms.installed_certificates([kind]):
+        data: Mapping[str, Any] = entry.certificateHashData
+        if any(hashdata.same(data, hashdata.hash_data(root, root, name)) for name in hashdata.ALGORITHMS):
+            return data
+    return None

@@ -254,7 +254,7 @@ class Lab:
     async def stop(self, how: str = "Terminate") -> Any:
         return await self.ask(iso2.SessionStopReq(ChargingSession=iso2.chargingSession(how)))
 
-    # --- runs of steps ----------------------------------------------------------------------------------------
+    # --- runs of steps ----
     async def to_payment(self, option: str = "Contract") -> None:
         await self.setup()
         await self.discover()

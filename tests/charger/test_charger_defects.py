@@ -1,7 +1,7 @@
 """Each defect (but those of the OCPP client) changes what it says it changes: one row a defect.
 
-A row is a coroutine that returns what the defect is about; it must give one value on a good charger and another one
-on the defective charger.
+A row is a coroutine that returns what the defect is about; it must give one value on a good charger
+and another one on the defective charger.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def test_an_unknown_defect_is_told_with_near_names() -> None:
         defects.find(["genchallenge-konstant"])
 
 
-# --- SDP, framing, EXI -------------------------------------------------------------------------------------------
+# --- SDP, framing, EXI ----
 def sdp_of(lab: Lab) -> SdpServer:
     lab.charger.sdp = server = SdpServer(lab.charger, "::1", tcp_port=1, tls_port=2)
     for callback in lab.charger.on_listening:
@@ -119,7 +119,9 @@ def offer(namespace: str) -> sap.supportedAppProtocolReq:
 
 def negotiates(lab: Lab) -> str:
     try:
-        return str(lab.charger.policy.choose_protocol(offer("urn:iso:15118:2:2013:MsgDef")).ResponseCode.value)
+        return str(
+            lab.charger.policy.choose_protocol(offer("urn:iso:15118:2:2013:MsgDef")).ResponseCode.value
+        )
     except OSError:
         return "dead"
 
@@ -148,7 +150,7 @@ async def _(lab: Lab) -> Any:
     return findings
 
 
-# --- TLS ---------------------------------------------------------------------------------------------------------
+# --- TLS ----
 def shown(lab: Lab) -> tuple[x509.Certificate, ...]:
     identity = lab.charger.tls.identity()
     assert identity is not None and lab.charger.tls.context is not None
@@ -235,7 +237,7 @@ async def _(lab: Lab) -> Any:
     return listener.stopped
 
 
-# --- V2G ---------------------------------------------------------------------------------------------------------
+# --- V2G ----
 @row("contract-selection-refused", "OK", "FAILED_PaymentSelectionInvalid")
 async def _(lab: Lab) -> Any:
     await lab.setup()
@@ -407,7 +409,11 @@ async def _(lab: Lab) -> Any:
     return lab.charger.policy.sequence_timeout_s
 
 
-@row("wrong-response-type", ["CurrentDemandRes"] * 4, ["CurrentDemandRes"] * 2 + ["PreChargeRes", "CurrentDemandRes"])
+@row(
+    "wrong-response-type",
+    ["CurrentDemandRes"] * 4,
+    ["CurrentDemandRes"] * 2 + ["PreChargeRes", "CurrentDemandRes"],
+)
 async def _(lab: Lab) -> Any:
     await lab.to_charging()
     return [type(await lab.demand(1.0)).__name__ for _ in range(4)]
@@ -421,7 +427,7 @@ async def _(lab: Lab) -> Any:
     return kept, code(await lab.cable_check())
 
 
-# --- provisioning ------------------------------------------------------------------------------------------------
+# --- provisioning ----
 def installation(key: Any = None) -> iso2.CertificateInstallationReq:
     serial = xmldsig.X509IssuerSerial(X509IssuerName="CN=x", X509SerialNumber=1)
     return iso2.CertificateInstallationReq(
@@ -457,9 +463,11 @@ async def _(lab: Lab) -> Any:
 
 @row("installation-waits-forever", True, False)
 async def _(lab: Lab) -> Any:
-    return lab.charger.policy.provisioning_patience_s < 4.5 > lab.charger.policy.time_limit_s(
-        "CertificateInstallationReq"
-    ) - 0.1
+    return (
+        lab.charger.policy.provisioning_patience_s
+        < 4.5
+        > lab.charger.policy.time_limit_s("CertificateInstallationReq") - 0.1
+    )
 
 
 @row("installation-ok-on-refusal", "FAILED_NoCertificateAvailable", "OK")
@@ -482,7 +490,11 @@ async def _(lab: Lab) -> Any:
     return code(await lab.ask(request))
 
 
-@row("installation-signs-over-request", ("FAILED_NoCertificateAvailable",) * 2, ("OK", "FAILED_NoCertificateAvailable"))
+@row(
+    "installation-signs-over-request",
+    ("FAILED_NoCertificateAvailable",) * 2,
+    ("OK", "FAILED_NoCertificateAvailable"),
+)
 async def _(lab: Lab) -> Any:
     lab.backend.provisioning = ProvisioningAnswer("Failed", None)
     oem = lab.pki.credentials["oem/provisioning_leaf"]
@@ -495,7 +507,7 @@ async def _(lab: Lab) -> Any:
     return tuple(found)
 
 
-# --- contract ----------------------------------------------------------------------------------------------------
+# --- contract ----
 async def verdict(lab: Lab) -> str:
     lab.new_session()
     await lab.to_payment()
@@ -566,7 +578,11 @@ async def _(lab: Lab) -> Any:
     return await verdict(lab)
 
 
-@row("dies-on-malformed-certificate", ("FAILED_CertChainError", "OK_SuccessfulNegotiation"), ("FAILED_CertChainError", "dead"))
+@row(
+    "dies-on-malformed-certificate",
+    ("FAILED_CertChainError", "OK_SuccessfulNegotiation"),
+    ("FAILED_CertChainError", "dead"),
+)
 async def _(lab: Lab) -> Any:
     await lab.to_payment()
     return code(await lab.details([b"\x30\x82\xff\xff"])), negotiates(lab)
@@ -587,7 +603,7 @@ async def _(lab: Lab) -> Any:
     return await lab.charger.present_card(CARD)
 
 
-# --- power, pilot, meter -----------------------------------------------------------------------------------------
+# --- power, pilot, meter ----
 async def current(lab: Lab, target_a: float) -> float:
     await lab.demand(target_a)
     return lab.cable.seen.dc_current_a
@@ -699,5 +715,3 @@ async def _(lab: Lab) -> Any:
     lab.cable._take(Seen("C", 400.0, 9.0))
     now[0] = 1.0
     return round(lab.charger.meter.energy_wh, 6)
-
-

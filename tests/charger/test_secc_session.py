@@ -186,9 +186,7 @@ def test_rfid_after_a_failed_contract_without_replug(make: Make) -> None:
         assert not [e for e in lab.backend.events if e.startswith("authorized")]
         lab.new_session()
         await lab.to_charging("ExternalPayment")
-        assert [e for e in lab.backend.events if e.startswith("authorized")] == [
-            "authorized ISO14443 CARD-1"
-        ]
+        assert [e for e in lab.backend.events if e.startswith("authorized")] == ["authorized ISO14443 CARD-1"]
 
     run(work())
 
@@ -272,6 +270,33 @@ def test_remote_stop_asks_first_and_acts_then(make: Make) -> None:
         assert not lab.cable.output.dc_enabled
         assert lab.backend.events[-1] == "charging stopped: Remote"
         assert not await lab.charger.remote_stop()
+        assert code(await lab.demand(10.0)) == "FAILED"
+
+    run(work())
+
+
+def test_an_ev_may_end_in_order_after_a_forced_stop(make: Make) -> None:
+    async def work() -> None:
+        lab = make()
+        await lab.to_charging()
+        await lab.charger.reset(immediate=True)
+        assert lab.backend.events[-1] == "charging stopped: ImmediateReset"
+        assert code(await lab.power("Stop")) == "OK"
+        assert code(await lab.stop()) == "OK"
+        assert len([e for e in lab.backend.events if "stopped" in e]) == 1
+
+    run(work())
+
+
+def test_safe_state_overrules_every_power_defect(make: Make) -> None:
+    async def work() -> None:
+        lab = make("voltage-stays-after-stop", "keeps-power-after-unplug")
+        await lab.to_charging()
+        await lab.demand(10.0)
+        await lab.power("Stop")
+        lab.charger.safe_state()
+        assert not lab.cable.output.dc_enabled and not lab.cable.output.contactor
+        await lab.charger.close()
 
     run(work())
 

@@ -56,7 +56,12 @@ def test_two(ev, expect):
     """
     {second}
 '''
-IMPORTS_NOTHING = "import sys; from bench.cli import main; main(['--help']); print([m for m in sys.modules if 'pytest' in m])"
+IMPORTS_NOTHING = """
+import sys
+from bench.cli import main
+main(["--help"])
+print([name for name in sys.modules if "pytest" in name])
+"""
 
 
 @pytest.fixture

@@ -224,6 +224,7 @@ def test_behaviours(csms: Csms, charger: ClientConnection) -> None:
     charger.send(json.dumps([2, "7", "Authorize", card]))
     assert ask(charger, "Heartbeat", {}, "8")[1] == "8"
     csms.reset_behaviour()
+    assert json.loads(charger.recv(timeout=5))[:3] == [4, "7", "GenericError"]
     assert ask(charger, "Authorize", card, "9")[2] == {"idTokenInfo": {"status": "Accepted"}}
     csms.provisioning.down()
     assert ask(charger, "Get15118EVCertificate", CALLS["Get15118EVCertificate"], "10")[2] == "InternalError"
@@ -288,7 +289,7 @@ def test_waiting(csms: Csms, charger: ClientConnection) -> None:
         csms.wait_for("Heartbeat", timeout_s=0.02)
     mark = csms.mark()
     ask(charger, "Heartbeat", {})
-    assert csms.wait_for("Heartbeat", since=mark).action == "Heartbeat"
+    assert csms.wait_for("Heartbeat", since=mark).ocpp_action == "Heartbeat"
     assert csms.seen("Heartbeat", since=csms.mark()) == []
     with pytest.raises(CsmsTimeout):
         csms.wait_for("Heartbeat", where=lambda p: p.x is not None, timeout_s=0.02)
@@ -409,6 +410,17 @@ def test_hostile_clients_do_not_stop_the_others(csms: Csms, timeline: Timeline) 
     assert "1009" in reasons
 
 
+def test_reset_answers_what_is_held_back(csms: Csms, charger: ClientConnection) -> None:
+    csms.on("Heartbeat", Delay(3600.0))
+    charger.send('[2,"1","Heartbeat",{}]')
+    csms.wait_for("Heartbeat")
+    csms.reset_behaviour()
+    assert json.loads(charger.recv(timeout=5))[:2] == [3, "1"]
+    payload = CALLS["Get15118EVCertificate"]
+    assert ask(charger, "Get15118EVCertificate", payload, "2")[0] == 3
+    assert csms.seen("Get15118EVCertificate")[0].action == "Install"
+
+
 def test_too_many_links(csms: Csms) -> None:
     open_ = [dial(csms).__enter__() for _ in range(8)]
     with pytest.raises(InvalidStatus):
@@ -422,3 +434,10 @@ def test_too_many_calls_at_once(csms: Csms, charger: ClientConnection) -> None:
     for number in range(33):
         charger.send(f'[2,"{number}","Heartbeat",{{}}]')
     assert json.loads(charger.recv(timeout=5))[:3] == [4, "32", "InternalError"]
+
+
+def test_dropping_for_ever_takes_no_room(csms: Csms, charger: ClientConnection) -> None:
+    csms.on("Authorize", Drop())
+    for number in range(60):
+        charger.send(json.dumps([2, f"d{number}", "Authorize", CALLS["Authorize"]]))
+        assert ask(charger, "Heartbeat", {}, f"h{number}")[:2] == [3, f"h{number}"]

@@ -79,7 +79,7 @@ def test_odd_json_values_do_not_break_the_validator() -> None:
 
 
 def test_payload() -> None:
-    found = Payload({"idToken": {"type": "eMAID"}, "list": [{"a": 1}]}, action="Authorize", t_ns=5)
+    found = Payload({"idToken": {"type": "eMAID"}, "list": [{"a": 1}]}, ocpp_action="Authorize", t_ns=5)
     assert found.idToken.type == "eMAID"
     assert found.idToken.nothing is None
     assert found.nothing is None

@@ -249,7 +249,7 @@ def test_kill_9_in_mid_charge_leaves_a_safe_bench_within_two_seconds(
     assert controller.stdout is not None
     assert controller.stdout.readline() == b"charging\n"
     assert rig.look()["dc"]["current_a"] == 20.0
-    time.sleep(2.0)  # longer than every watchdog: they are being fed
+    time.sleep(1.7)  # longer than every watchdog: they are being fed
     state = rig.look()
     assert state["dc"]["current_a"] == 20.0 and state["vehicle"]["load_on"] == [True, True, True]
     assert state["watchdog"] == "ARMED"
@@ -291,8 +291,8 @@ def test_an_idle_rig_costs_nothing(rig: RigProcess) -> None:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     before = cpu_s()
-    time.sleep(1.0)
-    assert cpu_s() - before < 0.05
+    time.sleep(0.5)
+    assert cpu_s() - before < 0.03
 
 
 def test_the_rig_ends_some_time_after_its_controller() -> None:

@@ -49,7 +49,7 @@ class FakeCsms:
         return [
             e.data["payload"]
             for e in self.timeline.since(since or 0)
-            if e.kind == "ocpp" and e.name == action
+            if e.name == action and e.data.get("dir") == "rx"
         ]
 
     def wait_for(self, action: str, *, where: Any, timeout_s: float, since: int | None) -> Any:

@@ -268,7 +268,7 @@ def test_nothing_happens_without_cases(pytester: pytest.Pytester, tmp_path: Any)
 
 
 def test_charger_state_is_put_back(bench_run: Any) -> None:
-    _, content, bench = bench_run(
+    _, content, _ = bench_run(
         '''
 @testcase("AAA-01")
 def test_one(charger_state, csms, expect):

@@ -19,7 +19,7 @@ from bench.station.errors import BenchFileError
 def test_benches_of_the_package_are_right(name: str) -> None:
     bench = load_bench(name)
     assert load_charger(bench.charger.file or "simulated", beside=bench.file).vendor
-    assert bench.simulated == (name == "embedded")
+    assert bench.simulated == (name != "example_rack")
 
 
 @pytest.mark.parametrize("name", named_files("chargers"))

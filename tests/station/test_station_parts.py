@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from bench.charger.store import CertificateStore
+from bench.pki.hierarchy import Pki
 from bench.station import run_folder
 from bench.station.bench_file import LimitsConfig
 from bench.station.child import Child
@@ -23,6 +25,7 @@ from bench.station.health import Health
 from bench.station.keep_alive import KeepAlive
 from bench.station.limits import GuardedAcLoad, GuardedDcSink
 from bench.station.lock import BenchLock
+from bench.station.provision import fill_store
 from bench.station.run_folder import RunFolder
 from bench.station.safety import SignalGuard, Terminated, make_safe
 from bench.timeline import Timeline
@@ -138,7 +141,7 @@ def test_a_child_that_is_stopped_did_not_die(tmp_path: Path) -> None:
 def test_a_child_that_does_not_get_ready(tmp_path: Path, code: str, complaint: str) -> None:
     thing = child(tmp_path, code)
     with pytest.raises(BenchError, match=complaint):
-        thing.start(1.0, lambda _cause: None)
+        thing.start(0.3 if "within" in complaint else 10.0, lambda _cause: None)
     assert not thing.alive()
 
 
@@ -285,3 +288,15 @@ class FakeBox(Driver):
 
     def keep_alive(self) -> None:
         self.fed += 1
+
+
+def test_the_charger_reads_the_store_that_the_station_writes(tmp_path: Path) -> None:
+    pki = Pki.create()
+    fill_store(tmp_path, pki)
+    store = CertificateStore(tmp_path)
+    assert store.secc is not None and store.secc.chain == tuple(pki.secc.chain)
+    assert store.client is not None and store.client.key_pem == pki.charger_tls.pem_key()
+    assert store.roots("V2GRoot") == (pki.v2g_root.certificate,)
+    assert store.roots("MORoot") == (pki.mo_root.certificate,)
+    assert store.roots("CSMSRoot") == (pki.csms_root.certificate,)
+    assert (tmp_path / "secc" / "key.pem").stat().st_mode & 0o077 == 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import ssl
 import warnings
+import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from bench.charger.model import Charger
     from bench.charger.secc.server import Listener
 
+_CLIENT_HELLO = b"\x01"
+_TLS_1_2 = b"\x03\x03"
+_RIGHT_SUITE = b"\xc0\x23"
+"""TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256."""
 _DAY = datetime.timedelta(days=1)
 
 
@@ -146,12 +151,20 @@ def secc_chain_incomplete(charger: Charger) -> None:
     _show(charger, lambda right: Identity(_pem(right.chain[0]), right.key_pem))
 
 
+def modern_without_right_suite(hello: bytes) -> bool:
+    """True for a ClientHello (handshake message) of TLS 1.2 that does not offer the suite of ISO 15118-2."""
+    session_end = 39 + (hello[38] if len(hello) > 38 else 0)
+    length = int.from_bytes(hello[session_end : session_end + 2], "big")
+    suites = hello[session_end + 2 : session_end + 2 + length]
+    offered = {suites[at : at + 2] for at in range(0, len(suites), 2)}
+    return hello[4:6] == _TLS_1_2 and _RIGHT_SUITE not in offered
+
+
 @defect("tls-accepts-1.1", protocol="tls", wrong="TLS 1.0 and 1.1 are accepted")
 def tls_accepts_1_1(charger: Charger) -> None:
     """TLS: minimum version 1.0; OpenSSL needs security level 0 for that."""
 
     def context(identity: Identity) -> ssl.SSLContext:
-        right = tls.server_context(identity.chain_pem, identity.key_pem)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # old versions are the point here
             old = tls.server_context(
@@ -162,13 +175,24 @@ def tls_accepts_1_1(charger: Charger) -> None:
                 security_level=0,
             )
 
-        def choose(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
-            # The version is settled when this hook runs, the suite is not: with TLS 1.2 the right suites
-            # hold.
-            if connection.version() == "TLSv1.2":
-                connection.context = right
+        refused: weakref.WeakSet[Any] = weakref.WeakSet()
 
-        old.sni_callback = choose
+        def observe(  # noqa: PLR0917 - the signature is that of the library's hook
+            connection: Any, direction: str, version: object, content: object, kind: object, data: bytes
+        ) -> None:
+            if direction == "read" and data[:1] == _CLIENT_HELLO and modern_without_right_suite(data):
+                refused.add(connection)
+
+        def judge(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> int | None:
+            # The old suite is for old versions only: TLS 1.2 with nothing better is refused.
+            alert = ssl.AlertDescription.ALERT_DESCRIPTION_HANDSHAKE_FAILURE
+            return alert if connection in refused else None
+
+        old.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
+        # The library's debugging hook is the one way to see a ClientHello; its own calls say nothing so
+        # early.
+        old._msg_callback = observe  # type: ignore[attr-defined]
+        old.sni_callback = judge
         return old
 
     charger.tls.make_context = context

@@ -71,6 +71,7 @@ class Rpc:
         self._turn = asyncio.Lock()
         self._waiting: tuple[str, str, asyncio.Future[dict[str, Any]]] | None = None
         self._running: set[asyncio.Task[None]] = set()
+        self._exchanges: set[asyncio.Task[dict[str, Any]]] = set()
         self.lost = False
 
     async def run(self) -> None:
@@ -95,14 +96,35 @@ class Rpc:
     async def call(self, action: str, payload: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         """Send a CALL when it is its turn; returns the payload of the answer. Raises RpcError and its kinds.
 
-        `timeout_s` counts from the sending (OCPPCommCtrlr.MessageTimeout).
+        `timeout_s` counts from the sending (OCPPCommCtrlr.MessageTimeout). A caller that gives up earlier
+        does not free the line: the next CALL waits until this one is answered or timed out (part 4, 4.1.1).
         """
+        sent = asyncio.Event()
+        exchange = asyncio.create_task(self._exchange(action, payload, timeout_s, sent))
+        self._exchanges.add(exchange)
+        exchange.add_done_callback(self._exchanged)
+        try:
+            return await asyncio.shield(exchange)
+        except asyncio.CancelledError:
+            if not sent.is_set():
+                exchange.cancel()
+            raise
+
+    def _exchanged(self, exchange: asyncio.Task[dict[str, Any]]) -> None:
+        self._exchanges.discard(exchange)
+        if not exchange.cancelled():
+            exchange.exception()  # seen, also when nobody waits for it any more
+
+    async def _exchange(
+        self, action: str, payload: dict[str, Any], timeout_s: float, sent: asyncio.Event
+    ) -> dict[str, Any]:
         async with self._turn:
             if self.lost:
                 raise LinkLostError("the connection ended")
             frame_id = frames.new_id()
             future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
             self._waiting = (frame_id, action, future)
+            sent.set()
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._socket.send(frames.call(frame_id, action, payload))

@@ -76,6 +76,8 @@ async def _handle(
     )
     if code is not None:
         return _refuse(name, code, f"{name} in the wrong place", session, charger)
+    if session.closed and not session.failed and not transitions.may_end(name, request):
+        return _refuse(name, _Code.FAILED, f"{name} after the charger ended the session", session, charger)
     if name == "SessionSetupReq":
         # The handler sees the id that the EV asks for and replaces it.
         session.id = header_id if len(header_id) == len(NO_SESSION) else NO_SESSION

@@ -117,3 +117,10 @@ def in_order(name: str, request: Any, session: Session) -> bool:
     if request.ChargeProgress == iso2.chargeProgress.Start and session.dc:
         return session.renegotiating or "PreChargeReq" in session.expected
     return True
+
+
+def may_end(name: str, request: Any) -> bool:
+    """True for what an EV may still send when the charger has ended the session."""
+    if name == "PowerDeliveryReq":
+        return bool(request.ChargeProgress == iso2.chargeProgress.Stop)
+    return name in ("WeldingDetectionReq", STOP)

@@ -1,7 +1,8 @@
 """One session's worth of messages through the codec before the charger listens.
 
-The codec compiles a message type at its first use (some 10 ms each); a charger's first session should be as fast as its
-second.
+The codec compiles a message type at its first use (some 10 ms each); a charger's first session should be as
+fast
+as its second.
 """
 
 from __future__ import annotations

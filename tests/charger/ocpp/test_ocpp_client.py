@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -141,6 +142,22 @@ def test_late_answer_does_not_answer_the_next_call(csms: Csms, make_station: Mak
     for each in notes:
         assert "unanswered" in each.data["problem"]
         each.data["problem"] = None
+
+
+def test_a_caller_that_gives_up_does_not_free_the_line(csms: Csms, make_station: Make) -> None:
+    station = make_station()
+    csms.on("Authorize", Delay(0.4), times=1)
+
+    async def impatient() -> None:
+        async with asyncio.timeout(0.1):
+            await station.client.authorize_token(CARD)
+
+    with pytest.raises(TimeoutError):
+        station.do(impatient())
+    mark = csms.mark()
+    csms.trigger("StatusNotification")
+    late = csms.wait_for("StatusNotification", since=mark)
+    assert late.t_ns - csms.seen("Authorize")[0].t_ns > 0.4e9
 
 
 def test_offline_events_are_replayed(csms: Csms, make_station: Make, timeline: Timeline) -> None:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 CP_STATE_TIMEOUT_S = 1.4
 """The EV shows state C or D for CableCheck within 1.5 s ([V2G2-916] ... [V2G2-918])."""
-CABLE_CHECK_LIMIT_S = 38.0
 
 
 def _note(status: iso2.DC_EVStatus, charger: Charger) -> None:
