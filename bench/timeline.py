@@ -1,14 +1,15 @@
 """The event stream: one clock, one timeline.
 
-Every event (pilot state, V2G message, TLS handshake, OCPP frame, power sample, instrument command, verdict) is
-appended once, with a monotonic nanosecond stamp taken where it happened. Log, live view, rules, report and the
-analysis of a capture file read this stream; nobody keeps a private trace.
+Every event (pilot state, V2G message, TLS handshake, OCPP frame, power sample, instrument command, verdict)
+is appended once, with a monotonic nanosecond stamp taken where it happened. Log, live view, rules, report and
+the analysis of a capture file read this stream; nobody keeps a private trace.
 
 The kinds of event and the fields of each are described in `docs/internals.md`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -35,9 +36,9 @@ class TimelineError(Exception):
 class Event:
     """One thing that happened.
 
-    `seq` counts from 0 within a timeline, `t_ns` is monotonic nanoseconds, `source` names who saw it (`ev`, `csms`,
-    `analyzer`, ...), `kind` its class (`v2g`, `sdp`, `tls`, `ocpp`, `power`, ...), `name` the message, action or
-    quantity, `data` a JSON-able dict.
+    `seq` counts from 0 within a timeline, `t_ns` is monotonic nanoseconds, `source` names who saw it (`ev`,
+    `csms`, `analyzer`, ...), `kind` its class (`v2g`, `sdp`, `tls`, `ocpp`, `power`, ...), `name` the message,
+    action or quantity, `data` a JSON-able dict.
     """
 
     seq: int
@@ -95,7 +96,13 @@ class Timeline:
         self.append("bench", "clock", "epoch", {"wall_ns": time.time_ns(), "format": FORMAT})
 
     def append(
-        self, source: str, kind: str, name: str, data: dict[str, Any] | None = None, *, t_ns: int | None = None
+        self,
+        source: str,
+        kind: str,
+        name: str,
+        data: dict[str, Any] | None = None,
+        *,
+        t_ns: int | None = None,
     ) -> Event:
         """Append an event; `t_ns` is the moment it happened (now, when absent)."""
         stamp = now_ns() if t_ns is None else t_ns
@@ -117,6 +124,8 @@ class Timeline:
             self._file.flush()
         except OSError as error:  # a full disk must not stop the safe state from being reached
             self.write_error = f"{self.path}: {error.strerror}"
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._file = None
 
     def mark(self) -> int:
@@ -141,9 +150,9 @@ class Timeline:
                     if wanted(event):
                         return event
                 left = deadline - time.monotonic()
-                if left <= 0 or not self._changed.wait(left):
-                    if position >= len(self._events):
-                        return None
+                waited = left > 0 and self._changed.wait(left)
+                if not waited and position >= len(self._events):
+                    return None
 
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
         """Call `callback` with every event from now on, in the appending thread; returns how to end that."""
@@ -174,8 +183,8 @@ class Timeline:
 def read(path: Path) -> Iterator[Event]:
     """The events of a `timeline.jsonl`, in order.
 
-    A last line cut short (the controller was killed while writing) ends the stream silently; a broken line before
-    that raises TimelineError.
+    A last line cut short (the controller was killed while writing) ends the stream silently; a broken line
+    before that raises TimelineError.
     """
     with path.open(encoding="utf-8", errors="replace") as lines:
         number = 0

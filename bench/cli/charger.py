@@ -15,6 +15,8 @@ from bench.charger.defects import UnknownDefect
 from bench.charger.profile import ChargerProfile, ProfileError, load
 from bench.charger.service import Options, ServiceError, serve
 from bench.charger.store import StoreError
+from bench.cli import matrix
+from bench.cli import matrix
 from bench.v2g import sdp
 
 _EXAMPLES = """examples:
@@ -49,6 +51,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     listing.add_argument("--names", action="store_true", help="names only, one a line")
     listing.set_defaults(func=run)
+    matrix.add_parser(actions)
+    matrix.add_parser(actions)
 
 
 def _serve_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

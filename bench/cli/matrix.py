@@ -1,7 +1,8 @@
 """`plugbench charger matrix`: every defect of the simulated charger against the cases of the plan.
 
-A case that no defect can fail proves nothing, and a defect that no case catches is a hole in the plan. Each defect is one run
-of the plan on a bench of its own; the table says which cases failed, and whether those are the ones that name the defect.
+A case that no defect can fail proves nothing, and a defect that no case catches is a hole in the plan. Each
+defect is one run of the plan on a bench of its own; the table says which cases failed, and whether those are
+the ones that name the defect.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 SESSION_CASE = "PNC-010"
-"""The case run for a defect that only a passive rule names: a rule judges the sessions of the cases that ran."""
+"""The case run for a defect that only a rule names: a rule judges the sessions of the cases that ran."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,13 @@ def selection(named: Sequence[str]) -> str:
 
 
 def run_defect(
-    defect: str, named: Sequence[str], *, plan: Sequence[str], only_named: bool, timeout_s: float, keep: Path | None
+    defect: str,
+    named: Sequence[str],
+    *,
+    plan: Sequence[str],
+    only_named: bool,
+    timeout_s: float,
+    keep: Path | None,
 ) -> Row:
     """Run the plan once with one defect on an embedded bench of its own, in a process of its own."""
     from fixtures import benches_dir
@@ -91,7 +98,9 @@ def run_defect(
         scratch = Path(scratch_name)
         bench = scratch / "bench.toml"
         text = (benches_dir() / "embedded.toml").read_text(encoding="utf-8")
-        bench.write_text(re.sub(r'(?m)^name = ".*"$', f'name = "matrix-{defect}"', text, count=1), encoding="utf-8")
+        bench.write_text(
+            re.sub(r'(?m)^name = ".*"$', f'name = "matrix-{defect}"', text, count=1), encoding="utf-8"
+        )
         results = keep / defect if keep is not None else scratch / "results"
         command = [sys.executable, "-m", "bench.cli", "run", *plan, "--bench", str(bench), "--defect", defect]
         command += ["--results", str(results), "--no-report"]
@@ -103,11 +112,15 @@ def run_defect(
                 command, capture_output=True, text=True, timeout=timeout_s, env=environment, check=False
             )
         except subprocess.TimeoutExpired:
-            return Row(defect, tuple(named), {}, time.monotonic() - started, f"no end after {timeout_s:.0f} s")
+            return Row(
+                defect, tuple(named), {}, time.monotonic() - started, f"no end after {timeout_s:.0f} s"
+            )
         files = sorted(results.glob("*/run.json"))
         if not files:
             lines = (done.stderr or done.stdout).strip().splitlines()
-            return Row(defect, tuple(named), {}, time.monotonic() - started, lines[-1] if lines else "no run.json")
+            return Row(
+                defect, tuple(named), {}, time.monotonic() - started, lines[-1] if lines else "no run.json"
+            )
         run = json.loads(files[-1].read_text(encoding="utf-8"))
     return read_row(defect, named, run, time.monotonic() - started)
 
@@ -115,7 +128,9 @@ def run_defect(
 def line(row: Row) -> str:
     """One row as a line of text."""
     state = "ok  " if row.ok else "HOLE"
-    text = f"{state} {row.defect:<44} {row.duration_s:5.1f} s  caught by {', '.join(row.caught_by) or 'nobody'}"
+    text = (
+        f"{state} {row.defect:<44} {row.duration_s:5.1f} s  caught by {', '.join(row.caught_by) or 'nobody'}"
+    )
     if row.strangers:
         text += f"; also failed: {', '.join(row.strangers)}"
     if row.errors:
@@ -133,8 +148,8 @@ def table(rows: Sequence[Row], *, only_named: bool) -> str:
     out = [
         "# Defect x case",
         "",
-        f"Each defect of the simulated charger, run against {scope} (`plugbench charger matrix`). `inconclusive` means that the",
-        "charger, because of the defect, never reached what the case is about.",
+        f"Each defect of the simulated charger, run against {scope} (`plugbench charger matrix`).",
+        "`inconclusive` means that the charger, because of the defect, never reached what the case is about.",
         "",
         "| defect | named by | failed | inconclusive |",
         "|---|---|---|---|",
@@ -152,19 +167,25 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "matrix",
         help="run the plan once per defect and print the table defect x case",
-        description="Run the plan once for every defect of the simulated charger and print which cases caught it.",
+        description="Run the plan once for every defect of the simulated charger; print which cases caught it.",
         epilog="examples:\n"
-        "  plugbench charger matrix --named --check        each defect against the cases that name it; exit 1 on a hole\n"
-        "  plugbench charger matrix --write docs/defect-matrix.md --jobs 2\n"
+        "  plugbench charger matrix --named --check     the cases that name it only; exit 1 on a hole\n"
+        "  plugbench charger matrix --write docs/defect_matrix.md --jobs 2\n"
         "  plugbench charger matrix accepts-revoked-contract ignores-challenge\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("defects", nargs="*", metavar="DEFECT", help="only these defects (default: all)")
-    parser.add_argument("--plan", action="append", metavar="PLAN", help="plan folder (default: plug_and_charge)")
-    parser.add_argument("--named", action="store_true", help="run only the cases that name the defect (quick)")
-    parser.add_argument("--check", action="store_true", help="exit 1 unless every defect is caught as it should be")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many benches at once (default 1)")
-    parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="limit for one run, in seconds")
+    parser.add_argument(
+        "--plan", action="append", metavar="PLAN", help="plan folder (default: plug_and_charge)"
+    )
+    parser.add_argument("--named", action="store_true", help="run only the cases that name it")
+    parser.add_argument("--check", action="store_true", help="exit 1 unless all are caught")
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="how many benches at once (default 1)"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=600.0, metavar="S", help="limit for one run, in seconds"
+    )
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the table as Markdown")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the run folders here")
     parser.set_defaults(func=run)
@@ -175,7 +196,7 @@ def run(args: argparse.Namespace) -> int:
     from bench.charger import defects as registry
     from bench.plan import catalogue
 
-    names = list(registry.names())
+    names = list(registry.all_defects())
     unknown = [name for name in args.defects if name not in names]
     if unknown:
         print(f"unknown defect {unknown[0]!r}; `plugbench charger defects` lists them", file=sys.stderr)

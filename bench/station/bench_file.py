@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.station.errors import BenchFileError
 from bench.station.toml_table import Table, near_match, read_toml
+from bench.v2g import timers
 from drivers import registry
 
 RIG_ENDPOINTS = ("analyzer", "meter", "pilot", "sink", "acload")
@@ -117,6 +118,8 @@ class BenchConfig:
     rig_simulated: bool
     rig_seed: int
     rig_cable_host: str
+    rig_bleed_s: float
+    ev_profile: str | Path
     charger: ChargerSource
     instruments: tuple[InstrumentConfig, ...]
 
@@ -183,6 +186,8 @@ def load_bench(name_or_path: str | Path) -> BenchConfig:
     rig = root.table("rig")
     rig_simulated = rig.flag("simulated", False)
     pki = root.table("pki")
+    car = root.table("ev")
+    profile = car.text("profile", "midsize_dc")
     folder = pki.text("folder", "")
     config = BenchConfig(
         file=path,
@@ -199,11 +204,18 @@ def load_bench(name_or_path: str | Path) -> BenchConfig:
         rig_simulated=rig_simulated,
         rig_seed=rig.integer("seed", 0, 2**31 - 1, 1),
         rig_cable_host=rig.text("cable_host", "127.0.0.1"),
+        rig_bleed_s=rig.number("bleed_s", 0.001, 10.0, 0.05),
+        ev_profile=path.parent / profile if profile.endswith(".toml") else profile,
         charger=_charger(root.table("charger", needed=True)),
         instruments=_instruments(root.table("instruments", needed=True), rig_simulated),
     )
-    for table in (root, head, rig, pki):
+    for table in (root, head, rig, pki, car):
         table.finish()
+    for limit in config.timing.overrides:
+        if limit not in timers.load():
+            raise root.error(
+                f"timing.overrides.{limit}", f"there is no such limit{near_match(limit, timers.load())}"
+            )
     if not config.charger.simulated and config.network.sdp_port == 0:
         raise root.error("network.sdp_port", "0 is for the simulated charger; a real one listens on 15118")
     if config.charger.simulated and not rig_simulated:

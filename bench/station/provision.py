@@ -19,9 +19,12 @@ from bench.station.errors import BenchError
 _PLUGBENCH = "import sys; from bench.cli import main; sys.exit(main())"
 """`plugbench` by the interpreter that runs now: the command itself may not be on the search path."""
 
+SECC_FAULTS = ("expired", "wrong-domain-component", "unknown-root")
+"""Chains that only the TLS defects of the simulated charger show; a real charger gets none of them."""
+
 
 def fill_store(folder: Path, pki: Pki) -> None:
-    """SECC chain, client certificate, tariff signer, and the roots that a charger in the field would have, as PEM files.
+    """SECC chain, client certificate, tariff signer, and the roots of a charger in the field, as PEM files.
 
     The layout is that of `plugbench charger serve --store`; charger and station share files, no code. Raises
     BenchError.
@@ -31,6 +34,10 @@ def fill_store(folder: Path, pki: Pki) -> None:
         for part, credential in (("secc", pki.secc), ("client", pki.charger_tls), ("tariff", tariff)):
             _write(folder / part / "key.pem", credential.pem_key(), 0o600)
             _write(folder / part / "chain.pem", credential.pem_chain(), 0o644)
+        for fault in SECC_FAULTS:
+            faulty = pki.faulty("secc", fault)
+            _write(folder / "faulty" / fault / "key.pem", faulty.pem_key(), 0o600)
+            _write(folder / "faulty" / fault / "chain.pem", faulty.pem_chain(), 0o644)
         roots = (("v2g_roots", pki.v2g_root), ("mo_roots", pki.mo_root), ("csms_roots", pki.csms_root))
         for kind, root in roots:
             name = root.certificate.fingerprint(hashes.SHA256()).hex()[:32] + ".pem"
@@ -60,6 +67,8 @@ def rig_command(bench: BenchConfig) -> list[str]:
         str(bench.rig_seed),
         "--cable-host",
         bench.rig_cable_host,
+        "--bleed",
+        str(bench.rig_bleed_s),
     ]
 
 

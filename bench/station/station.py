@@ -15,6 +15,8 @@ from typing import Any
 
 from bench.capture.sniffer import Sniffer
 from bench.csms.server import Csms
+from bench.ev.errors import ProfileError
+from bench.ev.profile import EvProfile, load_profile
 from bench.pki.hierarchy import Pki
 from bench.pki.ocsp import OcspResponder
 from bench.station.backend import open_csms, open_ocsp, open_pki
@@ -32,6 +34,7 @@ from bench.station.run_folder import RunFolder, disk_error
 from bench.station.safety import SignalGuard, make_safe
 from bench.station.sampler import Sampler
 from bench.timeline import Timeline, TimelineError
+from bench.v2g import timers
 from drivers import DriverError, PowerAnalyzer
 
 READY_TIMEOUT_S = 30.0
@@ -62,6 +65,7 @@ class Station:
     instruments: Instruments
     sampler: Sampler
     sniffer: Sniffer
+    ev_profile: EvProfile
 
     def __init__(self, bench: BenchConfig, charger: ChargerConfig, defects: Sequence[str] = ()) -> None:
         self.bench = bench
@@ -116,6 +120,10 @@ class Station:
             )
         station = cls(bench, charger, defects)
         try:
+            station.ev_profile = load_profile(bench.ev_profile)
+        except ProfileError as error:
+            raise BenchFileError(f"{bench.file}: ev.profile: {error}") from error
+        try:
             station._open(Path(results), progress or _silent)
         except BaseException as error:
             station.close()
@@ -135,6 +143,11 @@ class Station:
         self._stack.callback(self._signals.restore)
         atexit.register(self.close)
         self._stack.callback(atexit.unregister, self.close)
+        self._stack.enter_context(
+            timers.overridden(
+                self.bench.timing.overrides, f"bench file {self.bench.file.name}: timing.overrides"
+            )
+        )
         self._open_run(results)
         progress("certificates and OCSP responder")
         self.pki = open_pki(self.bench)

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from drivers.simulated.electrics import BLEED_S
 from drivers.simulated.rig import Rig
 
 AFTERLIFE_S = 10.0
@@ -36,6 +37,13 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--cable-host", default="127.0.0.1", metavar="IP", help="address on which the cable listens"
     )
+    parser.add_argument(
+        "--bleed",
+        type=float,
+        default=BLEED_S,
+        metavar="S",
+        help="time constant of the charger's bleeder (%(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=1, help="seed of the instruments' noise")
     return parser.parse_args(arguments)
 
@@ -53,7 +61,7 @@ async def _run(options: argparse.Namespace) -> None:
     stop, lost = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    rig = Rig(options.seed)
+    rig = Rig(options.seed, bleed_s=options.bleed)
     await rig.start(options.cable_host)
     if options.lifeline:
         await loop.connect_read_pipe(lambda: _Lifeline(lost), sys.stdin)

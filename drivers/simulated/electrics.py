@@ -79,7 +79,7 @@ class Battery:
 
 
 def connector(
-    source: DcSource, battery: Battery | None, before_v: float, elapsed_s: float
+    source: DcSource, battery: Battery | None, before_v: float, elapsed_s: float, bleed_s: float = BLEED_S
 ) -> tuple[float, float]:
     """Voltage and current at the DC connector; `before_v` is what was there `elapsed_s` ago.
 
@@ -89,7 +89,7 @@ def connector(
     if battery is None:
         if source.enabled:
             return source.voltage_v, 0.0
-        decay_s = BLEED_S if source.bleed else LEAK_S
+        decay_s = bleed_s if source.bleed else LEAK_S
         left_v = before_v * math.exp(-elapsed_s / decay_s)
         return (left_v if left_v > 0.01 else 0.0), 0.0
     if not source.enabled or source.voltage_v <= battery.emf_v:

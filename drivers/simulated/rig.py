@@ -11,6 +11,7 @@ from typing import Any
 from drivers.simulated.acload import AcLoadTwin
 from drivers.simulated.analyzer import AnalyzerTwin
 from drivers.simulated.cable import CableServer
+from drivers.simulated.electrics import BLEED_S
 from drivers.simulated.meter import MeterTwin
 from drivers.simulated.pilot import PilotTwin
 from drivers.simulated.sink import SinkTwin
@@ -22,8 +23,8 @@ _MAX_LINE_BYTES = 4096
 class Rig:
     """Everything behind the connectors of an embedded bench."""
 
-    def __init__(self, seed: int = 1) -> None:
-        self.world = World()
+    def __init__(self, seed: int = 1, *, bleed_s: float = BLEED_S) -> None:
+        self.world = World(bleed_s=bleed_s)
         self.cable = CableServer(self.world)
         self.analyzer = AnalyzerTwin(self.world, seed)
         self.meter = MeterTwin(self.world)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from drivers.control_pilot import PilotReading
-from drivers.simulated.electrics import Battery, DcSource, PilotSource, connector, pilot
+from drivers.simulated.electrics import BLEED_S, Battery, DcSource, PilotSource, connector, pilot
 
 STANDBY_W = 25.0
 DC_EFFICIENCY = 0.95
@@ -64,8 +64,9 @@ class Flow:
 class World:
     """Charger and vehicle joined by copper. Not thread-safe: it lives in the rig's event loop."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, bleed_s: float = BLEED_S) -> None:
         self._clock = clock
+        self._bleed_s = bleed_s
         self.vehicle = Vehicle()
         self.pilot_source = PilotSource()
         self.dc_source = DcSource()
@@ -98,7 +99,7 @@ class World:
         battery = None
         if vehicle.contactor_closed and vehicle.sink_on:
             battery = Battery(vehicle.sink_voltage_v, vehicle.sink_limit_a)
-        voltage_v, current_a = connector(self.dc_source, battery, self._voltage_v, elapsed_s)
+        voltage_v, current_a = connector(self.dc_source, battery, self._voltage_v, elapsed_s, self._bleed_s)
         source = self.ac_source
         if not source.contactor:
             return Flow(voltage_v, current_a, 0.0, (0.0, 0.0, 0.0))

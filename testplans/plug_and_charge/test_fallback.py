@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from bench.ev import faults
 from bench.plan import Expect, Inconclusive, testcase
-from testplans.plug_and_charge.journeys import talks_again
+from testplans.plug_and_charge.journeys import fresh_contract, talks_again
 
 if TYPE_CHECKING:
     from bench.csms import Csms
     from bench.ev.session import Session
+    from bench.pki import Pki
     from fixtures.car import Car
     from fixtures.card import Rfid
 
@@ -32,7 +33,7 @@ IDLE_CURRENT_A = 2.5
     defects=["no-rfid-fallback"],
 )
 def test_card_after_a_refused_contract(
-    ev: Car, csms: Csms, rfid: Rfid, expect: Expect, until_finished: Callable[..., Any]
+    ev: Car, csms: Csms, pki: Pki, rfid: Rfid, *, expect: Expect, until_finished: Callable[..., Any]
 ) -> None:
     """After a refused contract the driver can charge with a card, in one transaction.
 
@@ -40,8 +41,9 @@ def test_card_after_a_refused_contract(
     Stimulus: a new session with ExternalPayment, the card is held to the reader.
     Expected: Authorization Finished within 10 s, then one transaction, with the card's token.
     """
-    csms.contracts.block(ev.contract.emaid)
-    _fails(expect, ev.plug_in(energy="dc"))
+    contract = fresh_contract(pki, csms)
+    csms.contracts.block(contract.emaid)
+    _fails(expect, ev.plug_in(energy="dc", contract=contract))
     session = ev.plug_in(energy="dc", auth="eim").until("AuthorizationReq")
     rfid.present()
     until_finished(session, within_s=CARD_LIMIT_S)
