@@ -37,8 +37,8 @@ class Event:
     """One thing that happened.
 
     `seq` counts from 0 within a timeline, `t_ns` is monotonic nanoseconds, `source` names who saw it (`ev`,
-    `csms`, `analyzer`, ...), `kind` its class (`v2g`, `sdp`, `tls`, `ocpp`, `power`, ...), `name` the message,
-    action or quantity, `data` a JSON-able dict.
+    `csms`, `analyzer`, ...), `kind` its class (`v2g`, `sdp`, `tls`, `ocpp`, `power`, ...), `name` the
+    message, action or quantity, `data` a JSON-able dict.
     """
 
     seq: int

@@ -1,4 +1,4 @@
-"""SDP request to first PowerDeliveryRes of a DC Plug & Charge session over TLS: Plugbench, and Josev beside it.
+"""SDP request to first PowerDeliveryRes of a DC Plug & Charge session over TLS: Plugbench and Josev.
 
     python benchmarks/handshake.py                # Plugbench's EV against its simulated charger
     python benchmarks/handshake.py --josev DIR    # and Josev against Josev, in the same run

@@ -16,7 +16,6 @@ from bench.charger.profile import ChargerProfile, ProfileError, load
 from bench.charger.service import Options, ServiceError, serve
 from bench.charger.store import StoreError
 from bench.cli import matrix
-from bench.cli import matrix
 from bench.v2g import sdp
 
 _EXAMPLES = """examples:
@@ -51,7 +50,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     listing.add_argument("--names", action="store_true", help="names only, one a line")
     listing.set_defaults(func=run)
-    matrix.add_parser(actions)
     matrix.add_parser(actions)
 
 

@@ -156,9 +156,8 @@ def table(rows: Sequence[Row], *, only_named: bool) -> str:
     ]
     for row in rows:
         stuck = sorted(case for case, verdict in row.verdicts.items() if verdict == "inconclusive")
-        out.append(
-            f"| `{row.defect}` | {', '.join(row.named)} | {', '.join(row.failed)} | {', '.join(stuck) or '-'} |"
-        )
+        cells = (f"`{row.defect}`", ", ".join(row.named), ", ".join(row.failed), ", ".join(stuck) or "-")
+        out.append(f"| {' | '.join(cells)} |")
     return "\n".join(out) + "\n"
 
 
@@ -167,9 +166,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "matrix",
         help="run the plan once per defect and print the table defect x case",
-        description="Run the plan once for every defect of the simulated charger; print which cases caught it.",
+        description="Run the plan once for every defect of the simulated charger; say what caught it.",
         epilog="examples:\n"
-        "  plugbench charger matrix --named --check     the cases that name it only; exit 1 on a hole\n"
+        "  plugbench charger matrix --named --check     only the cases that name it; exit 1 on a hole\n"
         "  plugbench charger matrix --write docs/defect_matrix.md --jobs 2\n"
         "  plugbench charger matrix accepts-revoked-contract ignores-challenge\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
