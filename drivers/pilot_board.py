@@ -7,6 +7,7 @@ other process.
 
 from __future__ import annotations
 
+import os
 import re
 import termios
 import time
@@ -68,7 +69,9 @@ class PilotBoard(ControlPilot, Contactor, CardReader):
             try:
                 self._serial = self._open_port()
             except (OSError, ValueError, termios.error) as error:  # SerialException is an OSError
-                raise self._not_found(f"the port cannot be opened: {error}") from error
+                # pyserial's text names the port and the number twice
+                reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+                raise self._not_found(f"the port cannot be opened: {reason}") from error
             try:
                 self.identify()
                 self._command(f"WDOG {self.watchdog_s:.2f}")

@@ -20,6 +20,7 @@ from typing import NoReturn
 import bench
 
 EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
 _FIRST = ("run", "list", "check", "report")
 _EPILOG = """\
 examples:
@@ -50,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _overview(arguments, known)
     except SystemExit as leaving:  # argparse leaves that way
         return leaving.code if isinstance(leaving.code, int) else EXIT_USAGE
+    except KeyboardInterrupt:
+        print("plugbench: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader (`| head`) has gone; what is left in the buffer must not raise once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -31,7 +31,8 @@ class LiveView:
     """Prints a header, a line a verdict, and on a terminal what the session does right now.
 
     After the run: `folder` (None when the bench never opened), `exit_code` of the run, `counts`, `verdicts`
-    by id, and `complaints` (collection errors) in one line each.
+    by id, `complaints` (collection errors) in one line each, `reason` (why the run was cut short) and
+    `refusal` (why the bench did not open).
     """
 
     def __init__(self, stream: TextIO, *, repeat: tuple[int, int] = (1, 1)) -> None:
@@ -44,6 +45,7 @@ class LiveView:
         self.verdicts: dict[str, str] = {}
         self.complaints: list[str] = []
         self.reason: str | None = None
+        self.refusal: str | None = None
         self._config: pytest.Config | None = None
         self._total = self._done = 0
         self._rule_passes = 0
@@ -129,6 +131,7 @@ class LiveView:
         self.stop()
         if config.pluginmanager.has_plugin("plugbench-conductor"):
             self.exit_code = conductor_of(config).exit_code
+            self.refusal = conductor_of(config).refusal
 
     # -- the end
     # -----------------------------------------------------------------------------------------------

@@ -39,7 +39,11 @@ Cards and contracts that nobody registered are accepted. Ctrl-C ends it.
 def register(subparsers: Any) -> None:
     """Add the verb to the command's sub-parsers."""
     parser = subparsers.add_parser(
-        "csms", help="serve the mock CSMS", description="The mock CSMS by itself, for a charger of your own."
+        "csms",
+        help="serve the mock CSMS",
+        description="The mock CSMS by itself, for a charger of your own.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     serve = verbs.add_parser(

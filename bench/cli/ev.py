@@ -43,7 +43,13 @@ exit codes: 0 the session ended in order, 1 the charger refused, ended or broke 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `ev` and its verbs."""
-    parser = subparsers.add_parser("ev", help="play the car against any charger", description=__doc__)
+    parser = subparsers.add_parser(
+        "ev",
+        help="play the car against any charger",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     verbs = parser.add_subparsers(dest="ev_command", required=True, metavar="COMMAND")
     charge = verbs.add_parser(
         "charge",

@@ -6,8 +6,10 @@ import argparse
 import contextlib
 import io
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -15,6 +17,7 @@ from bench.cli._say import add_verb, complain, plan_path
 
 if TYPE_CHECKING:
     from bench.cli._live import LiveView
+    from bench.station.safety import SignalGuard
 
 MEANINGS = {
     0: "every verdict pass (exit 0)",
@@ -31,8 +34,8 @@ EXAMPLES = """\
   plugbench run --bench bench.toml --charger dc-50.toml --slow
   plugbench run -k handshake --repeat 5             five runs, and where their verdicts differ
 
-exit code: 0 every verdict pass, 1 a fail, 2 bad usage or bench file, 3 bench error, 4 inconclusive and
-nothing failed.
+exit code: 0 every verdict pass, 1 a fail, 2 bad usage or a bench that cannot be opened, 3 the bench broke in
+the run, 4 inconclusive and nothing failed.
 Ctrl-C takes the bench to its safe state and writes the report of what there is.
 """
 
@@ -69,6 +72,9 @@ def register(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the plans; returns the exit code."""
+    # A shell without job control starts `plugbench run &` with SIGINT ignored.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if arguments.repeat < 1:
         return complain("run: --repeat takes a number from 1 on")
     try:
@@ -76,10 +82,24 @@ def run(arguments: argparse.Namespace) -> int:
         plans = [plan_path(plan) for plan in arguments.plans or ["plug_and_charge"]]
     except ValueError as error:
         return complain(str(error))
+    from bench.station.safety import SignalGuard
+
+    guard = SignalGuard()
+    guard.install()
+    try:
+        return _repeatedly(arguments, plans, guard)
+    except KeyboardInterrupt:
+        complain("interrupted before the bench was open")
+        return 4
+    finally:
+        guard.restore()
+
+
+def _repeatedly(arguments: argparse.Namespace, plans: list[str], guard: SignalGuard) -> int:
     codes: list[int] = []
     found: list[dict[str, str]] = []
     for index in range(1, arguments.repeat + 1):
-        code, view = _once(arguments, plans, (index, arguments.repeat))
+        code, view = _once(arguments, plans, (index, arguments.repeat), guard)
         codes.append(code)
         found.append(view.verdicts)
         if view.folder is None or view.reason is not None:
@@ -97,7 +117,9 @@ def _check_defects(names: list[str]) -> None:
         defects.find(names)
 
 
-def _once(arguments: argparse.Namespace, plans: list[str], repeat: tuple[int, int]) -> tuple[int, LiveView]:
+def _once(
+    arguments: argparse.Namespace, plans: list[str], repeat: tuple[int, int], guard: SignalGuard
+) -> tuple[int, LiveView]:
     import pytest
 
     from bench.cli._live import LiveView
@@ -114,11 +136,24 @@ def _once(arguments: argparse.Namespace, plans: list[str], repeat: tuple[int, in
         view.stop()
         if view.folder is None:
             return _never_ran(arguments, pytest_code, view, said.getvalue()), view
-        if page.exists():
-            shutil.copy(page, view.folder / "pytest.html")
+        try:
+            with guard:  # Ctrl-C waits until the report is written
+                if page.exists():
+                    shutil.copy(page, view.folder / "pytest.html")
+                code = _conclude(arguments, pytest_code, view, said.getvalue())
+        except KeyboardInterrupt:
+            view.reason = view.reason or "interrupted"
+    return code, view
+
+
+def _conclude(arguments: argparse.Namespace, pytest_code: int, view: LiveView, said: str) -> int:
+    """The run is over and the bench is closed: report, summary, exit code."""
+    import pytest
+
+    assert view.folder is not None
     code = view.exit_code if view.exit_code is not None else 3
     if pytest_code == int(pytest.ExitCode.INTERNAL_ERROR):
-        (view.folder / "pytest.log").write_text(said.getvalue(), encoding="utf-8")
+        (view.folder / "pytest.log").write_text(said, encoding="utf-8")
         code = 1 if code == 1 else 3
         print(
             f"plugbench: a flaw in plugbench or a plugin ended the run, see {view.folder}/pytest.log",
@@ -126,7 +161,7 @@ def _once(arguments: argparse.Namespace, plans: list[str], repeat: tuple[int, in
         )
     report = _report(arguments, view)
     view.summary(f"stopped ({view.reason}); {MEANINGS[code]}" if view.reason else MEANINGS[code], report)
-    return code, view
+    return code
 
 
 def _pytest_arguments(arguments: argparse.Namespace, plans: list[str], page: Path) -> list[str]:
@@ -155,11 +190,20 @@ def _never_ran(arguments: argparse.Namespace, pytest_code: int, view: LiveView, 
         which = f"-k {arguments.select!r}" if arguments.select else "the plans"
         slow = "" if arguments.slow else " (slow cases need --slow)"
         return complain(f"no case matches {which}{slow}; `plugbench list` shows what there is")
-    if view.reason is not None and pytest_code in (2, 3):
-        complain(view.reason.removeprefix("bench: "))
-        return 4 if view.reason == "interrupted" else pytest_code
-    complain(last_line(said))
+    if view.refusal is not None:
+        return complain(view.refusal)
+    if view.reason is not None and pytest_code == int(pytest.ExitCode.INTERRUPTED):
+        complain(f"{view.reason} before the bench was open")
+        return 4
+    if pytest_code in (int(pytest.ExitCode.OK), int(pytest.ExitCode.TESTS_FAILED)):
+        return complain("no case in the plans; a case is a test function with @testcase")
+    complain(_usage_error(said) or last_line(said))
     return 3 if pytest_code == int(pytest.ExitCode.INTERNAL_ERROR) else 2
+
+
+def _usage_error(said: str) -> str | None:
+    """What pytest refused, of its own words."""
+    return next((line[7:] for line in said.splitlines() if line.startswith("ERROR: ")), None)
 
 
 def _report(arguments: argparse.Namespace, view: LiveView) -> Path | None:

@@ -128,6 +128,7 @@ class Conversation:
         return self.state.session_id
 
     def _exchange(self, name: str, body: Any, extra: Sequence[Fault] = ()) -> Received:
+        self.vehicle.check()
         try:
             out = self._transmit(name, body, extra)
             limit_s, patience_s = self._patience(name)

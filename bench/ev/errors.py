@@ -17,6 +17,10 @@ class EvError(Exception):
     """Base of all errors of the EV room."""
 
 
+class BenchBroke(EvError):  # noqa: N818
+    """The bench broke while the car was talking: nothing more is sent."""
+
+
 class ProfileError(EvError):
     """An EV profile cannot be used; the text is one line naming file, key, fault and remedy."""
 

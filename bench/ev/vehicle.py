@@ -9,9 +9,10 @@ vehicle made with `Vehicle.without_power()`, which goes through the motions for 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
-from bench.ev.errors import MissingPower
+from bench.ev.errors import BenchBroke, MissingPower
 from bench.timeline import Timeline
 
 PilotState = Literal["A", "B", "C", "D"]
@@ -79,6 +80,7 @@ class Vehicle:
     """The instruments that stand for a car.
 
     `inlet` measures the voltage in front of the contactor; without it the car believes EVSEPresentVoltage.
+    `health` tells why the bench broke, or None while it is whole.
     """
 
     def __init__(
@@ -90,10 +92,12 @@ class Vehicle:
         *,
         inlet: VoltageReader | None = None,
         powerless: bool = False,
+        health: Callable[[], str | None] | None = None,
     ) -> None:
         self.pilot, self.contactor, self.dc_sink, self.ac_load = pilot, contactor, dc_sink, ac_load
         self.inlet = inlet
         self.powerless = powerless
+        self._health = health
         self.timeline: Timeline | None = None
         self.pilot_state: PilotState = "A"
         self.contactor_closed = False
@@ -114,6 +118,12 @@ class Vehicle:
     def _missing(self, capability: str, step: str) -> None:
         if not self.powerless:
             raise MissingPower(capability, step)
+
+    def check(self) -> None:
+        """Raise BenchBroke when an instrument was lost: a charge must not go on unwatched."""
+        cause = None if self._health is None else self._health()
+        if cause is not None:
+            raise BenchBroke(cause)
 
     def set_pilot(self, state: PilotState, step: str) -> None:
         """Go to pilot `state`; does nothing when the car is there already."""

@@ -298,21 +298,23 @@ class Wire:
             raise ChargerClosed("there is no connection", out.name)
         if out.delay_s:
             time.sleep(min(out.delay_s, MAX_DELAY_S))
-        stamp = now_ns()
+        begun = stamp = now_ns()
         try:
             for _ in range(out.copies):
-                stamp = self._write(connection, out)
+                begun, stamp = self._write(connection, out)
         except ConnectionClosed as error:
             self._lost(out.name, str(error))
             raise ChargerClosed(f"the charger closed before {out.name} could be sent", out.name) from error
         except TransportError as error:
             self._lost(out.name, str(error))
             raise ChargerClosed(f"{out.name} could not be sent: {error}", out.name) from error
-        # The event comes after the write, so that writing the timeline costs the handshake nothing before it.
+        # The event comes after the write, so that writing the timeline costs the handshake nothing before it;
+        # its stamp is from before: a quick charger has already asked its backend when this thread comes
+        # to run again, and a request must not stand behind what it caused.
         self.event(
             "v2g",
             out.name,
-            stamp,
+            begun,
             dir="tx",
             schema=schema,
             session_id=out.header.SessionID.hex() if out.header is not None else None,
@@ -328,16 +330,19 @@ class Wire:
             self.close()
         return stamp
 
-    def _write(self, connection: V2GConnection, out: Outgoing) -> int:
+    def _write(self, connection: V2GConnection, out: Outgoing) -> tuple[int, int]:
+        """Write the frame; returns the stamps (ns) before its last piece and after it."""
+        begun = now_ns()
         if out.segments <= 1 or len(out.frame) < 2:
-            return connection.send(0, b"", raw=out.frame, timeout_s=SEND_TIMEOUT_S)
+            return begun, connection.send(0, b"", raw=out.frame, timeout_s=SEND_TIMEOUT_S)
         size = -(-len(out.frame) // out.segments)
-        stamp = 0
+        stamp = begun
         for start in range(0, len(out.frame), size):
             if start and out.gap_s:
                 time.sleep(out.gap_s)
+            begun = now_ns()
             stamp = connection.send(0, b"", raw=out.frame[start : start + size], timeout_s=SEND_TIMEOUT_S)
-        return stamp
+        return begun, stamp
 
     def _lost(self, after: str, text: str) -> None:
         self.event("v2g-error", "closed", after=after, text=text)

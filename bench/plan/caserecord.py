@@ -95,6 +95,8 @@ def evidence(events: Sequence[Event]) -> list[dict[str, Any]]:
         found.append({"file": "ocpp.jsonl", "what": "OCPP frames, raw", "lines": None})
     if any(event.kind in ("v2g", "sdp", "tls") for event in events):
         found.append({"file": "capture.pcapng", "what": "frames between EV and charger", "lines": None})
+    if any(event.kind == "tls" and event.name == "handshake" for event in events):
+        found.append({"file": "tls.keylog", "what": "session keys, to read the capture", "lines": None})
     return found
 
 
@@ -108,28 +110,6 @@ def finding_record(finding: Finding, start_ns: int) -> dict[str, Any]:
         "case": finding.case,
         "t_s": round((finding.t_ns - start_ns) / 1e9, 4),
     }
-
-
-def trust_chains(events: Sequence[Event], case: str, start_ns: int) -> list[dict[str, Any]]:
-    """Chains that were shown in these events: the charger's in TLS, and those that carry a `role` (contract,
-    CSMS).
-    """
-    found = []
-    for event in events:
-        chain = event.data.get("chain")
-        if event.kind not in ("tls", "contract", "ocpp-link") or not chain:
-            continue
-        found.append(
-            {
-                "role": str(event.data.get("role") or ("SECC" if event.kind == "tls" else event.kind)),
-                "case": case,
-                "t_s": _t(event, start_ns),
-                "problems": [str(one) for one in event.data.get("problems") or []],
-                "chain": list(chain),
-                "root": event.data.get("root"),
-            }
-        )
-    return found
 
 
 def _t(event: Event, start_ns: int) -> float:

@@ -84,6 +84,19 @@ def cases_by_defect(plan_dirs: Sequence[Path | str] = (DEFAULT_PLAN,)) -> dict[s
 
 
 def last_line(text: str) -> str:
-    """The last line of a pytest text that says something: the error itself, not its traceback."""
-    lines = [line.removeprefix("E").strip() for line in text.splitlines() if line.strip(" =_-")]
-    return one_line(lines[-1]) if lines else "no text"
+    """The last line of a pytest text that says something: the error itself, not its traceback.
+
+    A syntax error is told with its line in the plan.
+    """
+    lines = [
+        line.removeprefix("ERROR:").removeprefix("E  ").strip()
+        for line in text.splitlines()
+        if line.strip(" =_-")
+    ]
+    if not lines:
+        return "no text"
+    if "SyntaxError" in lines[-1] or "IndentationError" in lines[-1]:
+        places = [line.rpartition(", line ")[2] for line in lines if line.startswith("File ")]
+        if places:
+            return one_line(f"line {places[-1]}: {lines[-1]}")
+    return one_line(lines[-1])

@@ -26,11 +26,23 @@ LOOPS = (
 )
 """Messages that repeat: from the third exchange in a row on they are folded."""
 Exchange = dict[str, Any]
+_TELLING = (
+    "eventType",
+    "triggerReason",
+    "connectorStatus",
+    "status",
+    "certificateStatus",
+    "certificateType",
+    "requestedMessage",
+    "errorCode",
+)
+"""Fields of OCPP payloads whose values stand in the summary of an exchange."""
 
 
 def session(events: Sequence[Event], start_ns: int) -> dict[str, Any] | None:
     """The `session` of a case in run.json, or None when nothing was said and nothing measured."""
-    exchanges = fold([exchange for event in events if (exchange := _exchange(event, start_ns)) is not None])
+    made = [exchange for event in events if (exchange := _exchange(event, start_ns)) is not None]
+    exchanges = fold(sorted(made + pilot_changes(events, start_ns), key=lambda one: float(one["t_s"])))
     found = traces(events, start_ns)
     if not exchanges and not any(found.values()):
         return None
@@ -41,6 +53,43 @@ def session(events: Sequence[Event], start_ns: int) -> dict[str, Any] | None:
         )
         exchanges = [*exchanges[:MAX_EXCHANGES], note]
     return {"lanes": list(LANES), "exchanges": exchanges, "traces": found}
+
+
+def pilot_changes(events: Sequence[Event], start_ns: int) -> list[Exchange]:
+    """What the charger does to the pilot, where a measurement shows that it has changed: PWM on or off,
+    another duty cycle, a fault state.
+    """
+    found: list[Exchange] = []
+    before: str | None = None
+    for event in events:
+        if event.kind != "pilot" or event.name != "measured":
+            continue
+        now = _charger_side(event.data)
+        if now is not None and now != before:
+            state, high_v = event.data.get("state"), event.data.get("high_v")
+            said = ", ".join(
+                [f"state {state}"] * bool(state)
+                + [f"{high_v:g} V"] * (isinstance(high_v, int | float) and not isinstance(high_v, bool))
+            )
+            # What it was when the case began is the charger's resting state and no step of the session.
+            if before is not None or now != "no PWM":
+                t_s = round((event.t_ns - start_ns) / 1e9, 4)
+                found.append(
+                    _entry(t_s, "charger", "EV", "cp", now, f"measured: {said}" if said else "measured")
+                )
+            before = now
+    return found
+
+
+def _charger_side(data: dict[str, Any]) -> str | None:
+    if data.get("state") in ("E", "F"):
+        return f"pilot {data['state']}"
+    if data.get("oscillator") is False:
+        return "no PWM"
+    duty = data.get("duty_percent")
+    if not isinstance(duty, int | float) or isinstance(duty, bool):
+        return None
+    return "no PWM" if duty >= 99.5 or duty <= 0.5 else f"PWM {round(duty)} %"
 
 
 def fold(exchanges: list[Exchange]) -> list[Exchange]:
@@ -185,6 +234,9 @@ def _tls(event: Event, t_s: float) -> Exchange:
     said = " ".join(str(data[key]) for key in ("version", "cipher", "alert") if data.get(key))
     problem = "; ".join(map(str, problems)) or (said if event.name == "failed" else None)
     more = {"chain": data.get("chain"), "duration_s": data.get("duration_s"), "problem": problem}
+    if event.name == "probe":
+        offered = ", ".join(map(str, data.get("versions") or [])) or "a probe"
+        said = f"offered {offered}: {data.get('answer') or 'no answer'}"
     return _entry(t_s, "EV", "charger", "tls", event.name, said, **more)
 
 
@@ -204,16 +256,22 @@ def _ocpp(event: Event, t_s: float) -> Exchange:
     kind = str(data.get("type") or "")
     problem = cut(data.get("problem"), 500) or (kind if kind == "CALLERROR" else None)
     payload = data.get("payload")
-    summary = kind
-    if isinstance(payload, dict):
-        said = [
-            payload.get(key)
-            for key in ("eventType", "triggerReason", "status")
-            if isinstance(payload.get(key), str)
-        ]
-        summary = " ".join([kind, *map(str, said)])
+    summary = " ".join([kind, *_said(payload)]) if isinstance(payload, dict) else kind
     bounded = payload if len(str(data.get("raw") or payload)) <= MAX_TEXT else cut(data.get("raw"))
     return _entry(t_s, source, target, "ocpp", event.name, summary, payload=bounded, problem=problem)
+
+
+def _said(payload: dict[str, Any]) -> list[str]:
+    """The words of an OCPP payload that tell the story of a session."""
+    found = [payload.get(key) for key in _TELLING]
+    for outer, inner in (
+        ("idTokenInfo", "status"),
+        ("transactionInfo", "stoppedReason"),
+        ("idToken", "idToken"),
+    ):
+        nested = payload.get(outer)
+        found.append(nested.get(inner) if isinstance(nested, dict) else None)
+    return list(dict.fromkeys(cut(one, 60) or "" for one in found if isinstance(one, str) and one))
 
 
 def _ocpp_link(event: Event, t_s: float) -> Exchange:
@@ -223,7 +281,8 @@ def _ocpp_link(event: Event, t_s: float) -> Exchange:
 
 
 def _backend(event: Event, t_s: float) -> Exchange:
-    return _entry(t_s, "CSMS", "CSMS", "bench", event.name, cut(event.data or "", 200) or "")
+    said = ", ".join(f"{key} {value}" for key, value in event.data.items() if value not in (None, ""))
+    return _entry(t_s, "CSMS", "CSMS", "bench", event.name, cut(said, 200) or "")
 
 
 _MAKERS: dict[str, Callable[[Event, float], Exchange | None]] = {

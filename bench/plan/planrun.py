@@ -5,13 +5,14 @@ Knows nothing of pytest (`bench.plan.plugin` does), and of the station only what
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bench import rules
-from bench.plan import caserecord
+from bench.plan import caserecord, trust
 from bench.plan.case import Case
 from bench.plan.record import RunRecord, command_line
 from bench.plan.verdict import (
@@ -58,7 +59,8 @@ class PlanRun:
         self._run_events: list[Event] = []
         self._run_mark = 0
         self._findings: dict[str, list[Finding]] = defaultdict(list)
-        self._judged: set[str] = set()
+        self._judged: dict[str, list[str]] = defaultdict(list)
+        self.record.add_trust(trust.backend(station))
 
     # -- cases
     # -------------------------------------------------------------------------------------------------
@@ -87,6 +89,11 @@ class PlanRun:
             if self.broken is None:
                 return
         raise BenchTrouble(self.broken)
+
+    def lost(self, symptom: str) -> None:
+        """An instrument that a case used fell silent: for good, and every later case stops for it."""
+        self.station.lost(symptom)
+        self.broken = self.broken or self.station.health() or symptom
 
     def health_judgement(self) -> Judgement | None:
         """`error` when the bench broke in this case, whatever else was seen of the charger; None while it is
@@ -133,7 +140,9 @@ class PlanRun:
                 log=log,
             )
         )
-        self.record.add_trust(caserecord.trust_chains(events, case.id, self._case_start_ns))
+        self.record.add_trust(
+            trust.shown(events, case.id, self._case_start_ns, getattr(self.station, "pki", None))
+        )
         self.record.write()
         self.case = None
         return judgement, (end_ns - self._case_start_ns) / 1e9
@@ -141,12 +150,17 @@ class PlanRun:
     def _quiet(self) -> list[Judgement]:
         # The bench goes to its safe state after every case; a bench that cannot is broken.
         if self.broken is not None:
+            # The station went there when it broke; the case may have switched something on since.
+            with contextlib.suppress(Exception):  # the cause is known already
+                self.station.safe_state()
             return []
         try:
             self.station.safe_state()
             if self.station.csms is not None:
                 self._wait_for_transactions()
             self.check_health()
+        except BenchTrouble as trouble:  # it broke in the case: news of a killed process take a moment
+            return [judge(trouble)]
         except Exception as error:
             self.broken = self.broken or one_line(str(error))
             return [Judgement(Verdict.ERROR, one_line(f"bench: after the case: {error}"))]
@@ -190,7 +204,7 @@ class PlanRun:
         for rule in rules.RULES:
             material = self._run_events if rule in of_run else events
             if rule.applies(events):
-                self._judged.add(rule.id)
+                self._judged[rule.id].append(case.id)
             for finding in rule.check(material, case.deviates):
                 known = any(
                     finding.seq == old.seq and finding.message == old.message
@@ -222,7 +236,7 @@ class PlanRun:
             named = ", ".join(cases[:6]) + (f" and {len(cases) - 6} more" if len(cases) > 6 else "")
             count = f" ({len(failed)} findings)" if len(failed) > 1 else ""
             raise ExpectationFailed(f"{failed[0].message}, in {named}{count}")
-        if rule.id not in self._judged:
+        if not self._judged[rule.id]:
             raise Inconclusive("no session in this run gave anything to judge")
 
     def finish_rule(self, case: Case, judgement: Judgement) -> None:
@@ -242,6 +256,8 @@ class PlanRun:
             findings=findings,
         )
         entry["started_s"], entry["duration_s"] = round((now - self.start_ns) / 1e9, 4), 0.0
+        judged = self._judged[case.id]
+        entry["measurements"] = [_watched(judged)]
         entry["evidence"] = [
             {
                 "file": "timeline.jsonl",
@@ -250,8 +266,33 @@ class PlanRun:
             }
             for one in findings[:50]
         ]
+        if not findings and judged:
+            entry["evidence"] = [
+                {
+                    "file": "timeline.jsonl",
+                    "what": "every event of the run, watched without a finding",
+                    "lines": [1, self._run_mark],
+                }
+            ]
         self.record.add(entry, rule=True)
         self.record.write()
+
+
+def _watched(cases: Sequence[str]) -> dict[str, Any]:
+    """How much a rule had to judge: a rule that passes over two sessions says less than one over seventy."""
+    named = ", ".join(cases[:8]) + (f" and {len(cases) - 8} more" if len(cases) > 8 else "")
+    return {
+        "name": "cases watched",
+        "value": len(cases),
+        "unit": "",
+        "low": None,
+        "high": None,
+        "outcome": "info",
+        "limit_source": "",
+        "confidence": "",
+        "doc": named,
+        "t_s": 0.0,
+    }
 
 
 def rule_case(rule: Rule) -> Case:

@@ -91,6 +91,8 @@ class Conductor:
         self.config = config
         self.run: PlanRun | None = None
         self.exit_code: int | None = None
+        self.refusal: str | None = None
+        """Why the bench could not be opened, in one line."""
         # pytest-html draws its header before anything is collected: only a run that names a bench gets our
         # columns.
         self._columns = config.getoption("bench") is not None
@@ -195,7 +197,10 @@ class Conductor:
         case = case_of(item)
         if case is None:
             return report
-        judgement = judge(call.excinfo.value if call.excinfo is not None else None)
+        error = call.excinfo.value if call.excinfo is not None else None
+        judgement = judge(error)
+        if error is not None and self.run is not None and is_a(error, "drivers", "InstrumentLost"):
+            self.run.lost(one_line(str(error)))
         if call.when == "call" and case.group != "rules" and self.run is not None:
             judgement = self.run.health_judgement() or judgement
         self._judgements.append(judgement)
@@ -240,7 +245,10 @@ class Conductor:
             text = one_line(str(error)) or type(error).__name__
             if not is_foreseen(error) and not usage:
                 raise  # a bug of the station: its traceback is what helps
-            raise pytest.exit.Exception(f"bench: {text}", returncode=2 if usage else 3) from error
+            self.refusal = text
+            if usage:
+                raise pytest.UsageError(f"bench: {text}") from error
+            raise pytest.exit.Exception(f"bench: {text}", returncode=2) from error
         plans = [str(one) for one in self.config.args]
         self.run = PlanRun(station, plans=plans, defects=list(self.config.getoption("defect")))
         self.run.record.describe(**describe(station))

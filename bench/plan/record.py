@@ -100,6 +100,9 @@ class RunRecord:
             "reason": reason,
             "requirements": list(case.requirements),
             "areas": list(case.areas),
+            "slow": case.slow,
+            # No plan can tell yet that a charger does not offer a function: every case applies until then.
+            "applicable": True,
         }
         self.content["not_run"] = [one for one in self.content["not_run"] if one["id"] != case.id] + [entry]
 

@@ -63,6 +63,7 @@ _MEANINGS: tuple[tuple[str, str, Verdict, str], ...] = (
     ("bench.plan.", "PlanError", Verdict.ERROR, "plan: "),
     ("bench.ev", "SessionEnded", Verdict.INCONCLUSIVE, "precondition not reached: "),
     ("bench.ev", "MissingPower", Verdict.INCONCLUSIVE, "this bench lacks an instrument: "),
+    ("bench.ev", "BenchBroke", Verdict.ERROR, "bench: "),
     ("bench.ev", "ProfileError", Verdict.ERROR, "bench: "),
     ("bench.csms", "CsmsTimeout", Verdict.INCONCLUSIVE, "precondition not reached: "),
     ("bench.csms", "CsmsError", Verdict.ERROR, "bench: "),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 import re
-from dataclasses import dataclass
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +19,9 @@ MAX_EXI_CHARACTERS = 140_000
 MAX_SHOWN = 24_000
 """Longest text of one representation in a page."""
 
+MAX_CERTIFICATES = 8
+MAX_DEPTH = 12
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----[^-]{1,20000}-----END CERTIFICATE-----")
 _TAG = re.compile(r"<[^>]*>|[^<]+")
 
 
@@ -32,6 +37,8 @@ class Decoded:
     octets: int = 0
     problem: str = ""
     oddities: tuple[str, ...] = ()
+    certificates: tuple[str, ...] = ()
+    """PEM texts of the certificates in the message, in the order in which they stand."""
 
 
 def of(exchange: Exchange) -> Decoded:
@@ -39,7 +46,7 @@ def of(exchange: Exchange) -> Decoded:
     if exchange.exi:
         return _exi(exchange.schema, exchange.exi)
     if exchange.payload is not None:
-        return Decoded(json=_payload(exchange.payload))
+        return Decoded(json=_payload(exchange.payload), certificates=_pems(exchange.payload))
     return Decoded()
 
 
@@ -70,7 +77,33 @@ def _exi(schema: str, digits: str) -> Decoded:
         hex=shown,
         octets=len(data),
         oddities=tuple(clean.text(each, 500) for each in oddities[:20]),
+        certificates=tuple(_encoded(message))[:MAX_CERTIFICATES],
     )
+
+
+def _encoded(value: object, name: str = "", depth: int = 0) -> Iterator[str]:
+    """Certificates in the fields of that name of a message, as PEM; bytes that are none are shown as such."""
+    if isinstance(value, bytes):
+        if name == "Certificate" and value:
+            yield ssl.DER_cert_to_PEM_cert(value)
+    elif depth > MAX_DEPTH:
+        return
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _encoded(each, name, depth + 1)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            yield from _encoded(getattr(value, field.name), field.name, depth + 1)
+
+
+def _pems(value: object, depth: int = 0) -> tuple[str, ...]:
+    """Certificates in the texts of an OCPP payload."""
+    if isinstance(value, str):
+        return tuple(_PEM.findall(value))[:MAX_CERTIFICATES]
+    if depth > MAX_DEPTH or not isinstance(value, dict | list):
+        return ()
+    within = value.values() if isinstance(value, dict) else value
+    return tuple(pem for each in within for pem in _pems(each, depth + 1))[:MAX_CERTIFICATES]
 
 
 def _payload(value: object) -> str:

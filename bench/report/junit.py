@@ -14,8 +14,8 @@ def write(run: dict[str, Any], path: Path) -> None:
     """Write the cases, rules and cases not run of a run.json document to `path`; raises OSError.
 
     fail is a failure, error an error; inconclusive is an error too (type "inconclusive"), because a skipped
-    test would turn a pipeline green that has proved nothing. Each case has the property `verdict`, and one
-    `requirement` for each requirement id.
+    test would turn a pipeline green that has proved nothing. Each case has the properties `id` and `verdict`,
+    and one `requirement` for each requirement id.
     """
     parsed = parse(run)
     verdicts = [case.verdict for case in parsed.judged]
@@ -35,7 +35,7 @@ def write(run: dict[str, Any], path: Path) -> None:
         element = ET.SubElement(
             suite, "testcase", classname="not_run", name=f"{each.id} {each.title}", time="0"
         )
-        _properties(element, "not run", each.requirements)
+        _properties(element, each.id, "not run", each.requirements)
         ET.SubElement(element, "skipped", message=each.reason)
     ET.indent(suite)
     root = ET.Element("testsuites")
@@ -51,14 +51,15 @@ def _add(suite: ET.Element, case: Case) -> None:
         name=f"{case.id} {case.title}".strip(),
         time=f"{case.duration_s or 0.0:.3f}",
     )
-    _properties(element, case.verdict, case.requirements)
+    _properties(element, case.id, case.verdict, case.requirements)
     if case.verdict != "pass":
         kind = "failure" if case.verdict == "fail" else "error"
         ET.SubElement(element, kind, type=case.verdict, message=case.reason).text = case.log or case.reason
 
 
-def _properties(element: ET.Element, verdict: str, requirements: tuple[str, ...]) -> None:
+def _properties(element: ET.Element, id: str, verdict: str, requirements: tuple[str, ...]) -> None:
     holder = ET.SubElement(element, "properties")
+    ET.SubElement(holder, "property", name="id", value=id)
     ET.SubElement(holder, "property", name="verdict", value=verdict)
     for requirement in requirements:
         ET.SubElement(holder, "property", name="requirement", value=requirement)

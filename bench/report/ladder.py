@@ -31,6 +31,8 @@ class Arrow:
     x2: float
     label: str
     time: str
+    note_left: bool = False
+    """A note on the last lane is written to its left, or it would run into the plots."""
 
     @property
     def middle(self) -> float:
@@ -53,6 +55,7 @@ class Piece:
     arrows: tuple[Arrow, ...]
     gaps: tuple[Gap, ...]
     paths: tuple[str, ...]
+    dots: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ def draw(case: Case) -> Ladder | None:
             positions.get(each.receiver, positions.get(each.sender, first)),
             _label(each),
             f"{each.t_s:.3f}",
+            note_left=len(lanes) > 1 and positions.get(each.sender) == lanes[-1][1],
         )
         for n, each in enumerate(exchanges)
     ]
@@ -141,6 +145,7 @@ def _pieces(arrows: list[Arrow], gaps: list[Gap], drawn: list[Panel], height: fl
             arrows=tuple(arrow for arrow in arrows if top <= arrow.y < bottom),
             gaps=tuple(Gap(gap.y - top, gap.duration_s) for gap in gaps if top <= gap.y < bottom),
             paths=tuple(panel.path(top, bottom) for panel in drawn),
+            dots=tuple(panel.dots(top, bottom) for panel in drawn),
         )
         for n, (top, bottom) in enumerate(pairwise(cuts))
     ]

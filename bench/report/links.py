@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,10 +17,16 @@ _KNOWN = (
     ("capture.pcapng", "network capture"),
     ("tls.keylog", "session keys, to read the capture"),
     ("ocpp.jsonl", "OCPP frames"),
-    ("junit.xml", "verdicts for a CI system"),
     ("bench.toml", "the bench file as used"),
+    ("charger.toml", "the charger file as used"),
+    ("charger.log", "what the simulated charger said"),
+    ("rig.log", "what the simulated rig said"),
+    ("pytest.html", "the familiar pytest view of the same run"),
+    ("junit.xml", "verdicts for a CI system"),
     ("manifest.json", "SHA-256 of each file of the folder"),
 )
+_NOT_HASHED = ("junit.xml", "manifest.json")
+"""Written after or together with the report: their checksums are in no page."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,7 @@ class Proof:
     label: str
     what: str
     href: str
+    sha256: str = ""
 
 
 def case_files(cases: Iterable[Case]) -> list[str]:
@@ -70,4 +78,16 @@ def proof(folder: Path, evidence: Evidence, upwards: str) -> Proof:
 
 def files(folder: Path) -> list[Proof]:
     """The files of a run folder that a reader may want, as far as they are there."""
-    return [Proof(name, what, quote(name)) for name, what in _KNOWN if (folder / name).is_file()]
+    return [
+        Proof(name, what, quote(name), "" if name in _NOT_HASHED else _sha256(folder / name))
+        for name, what in _KNOWN
+        if inside(folder, name)
+    ]
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError:
+        return ""  # shown without a checksum; the report does not depend on it

@@ -152,7 +152,7 @@ class Support:
     """A failure mode and what support should know of it."""
 
     failure_mode: str
-    case: str
+    cases: tuple[str, ...]
     driver_sees: str
     what_to_do: str
 
@@ -425,7 +425,7 @@ def _trust(raw: dict[str, Any]) -> Trust:
 def _support(raw: dict[str, Any]) -> Support:
     return Support(
         clean.text(raw.get("failure_mode")),
-        clean.text(raw.get("case"), 200),
+        tuple(clean.texts(raw.get("cases") or raw.get("case"))),
         clean.text(raw.get("what_the_driver_sees")),
         clean.text(raw.get("what_to_do")),
     )

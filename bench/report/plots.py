@@ -16,8 +16,12 @@ PANELS = (
 )
 """Traces in the order in which they are drawn, with heading and unit."""
 
+LEAST_RANGE = {"pilot_v": 12.0, "duty_percent": 10.0, "voltage_v": 60.0, "current_a": 1.0, "power_w": 100.0}
+"""A panel shows at least this much: the noise of an instrument at rest must not look like a signal."""
 PANEL_WIDTH = 76.0
 PANEL_GAP = 16.0
+NOISE = 0.01
+"""Less than this part of the range below zero is drawn as zero."""
 MOST_POINTS = 500
 
 
@@ -46,6 +50,12 @@ class Panel:
             first, last = max(0, after - 1), min(len(self.points), after + 1)
         return " ".join(f"{x:.1f},{y - top:.1f}" for x, y in self.points[first:last])
 
+    def dots(self, top: float, bottom: float) -> str:
+        """SVG path of the samples between two pixels, one dot each: the line between two of them is no
+        measurement.
+        """
+        return "".join(f"M{x:.1f} {y - top:.1f}h0" for x, y in self.points if top <= y < bottom)
+
 
 def panels(traces: Mapping[str, Sequence[tuple[float, float]]], scale: TimeScale) -> list[Panel]:
     """Return a panel for each known trace that has points."""
@@ -64,9 +74,12 @@ def panels(traces: Mapping[str, Sequence[tuple[float, float]]], scale: TimeScale
 
 def _panel(key: str, title: str, unit: str, points: Sequence[tuple[float, float]], scale: TimeScale) -> Panel:
     values = [value for _, value in points]
-    low, high = min(0.0, *values), max(0.0, *values)
+    low, high = min(0.0, *values), max(LEAST_RANGE.get(key, 0.0) / (1000 if unit == "kW" else 1), *values)
+    # The noise of an instrument around zero is no negative voltage.
+    if -low < NOISE * high:
+        low = 0.0
     span = (high - low) or 1.0
-    drawn = [((value - low) / span * PANEL_WIDTH, scale.y(t_s)) for t_s, value in points]
+    drawn = [(max(0.0, (value - low) / span * PANEL_WIDTH), scale.y(t_s)) for t_s, value in points]
     zero_x = -low / span * PANEL_WIDTH if low < 0 < high else None
     return Panel(key, title, unit, low, high, zero_x, tuple(_thinned(drawn)))
 

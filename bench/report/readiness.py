@@ -178,6 +178,7 @@ def _warnings(run: Run) -> list[str]:
         found.append(
             f"Defects injected into the simulated charger: {_listed(run.defects)}. Failures are expected."
         )
+    found += _strangers(run)
     if run.charger_simulated:
         found.append("The charger was simulated: the verdict is about the simulation, not about a product.")
     if run.bench_simulated:
@@ -185,6 +186,26 @@ def _warnings(run: Run) -> list[str]:
             "The instruments were simulated: electrical values come from a model, not from a measurement."
         )
     return found
+
+
+def _strangers(run: Run) -> list[str]:
+    """Where the charger calls itself otherwise than its file: then the sign-offs may be for another."""
+    boot = clean.mapping(clean.mapping(run.charger.get("ocpp_boot")).get("chargingStation"))
+    differing = [
+        f"{ours} {clean.text(said, 100)!r} (charger file: {clean.text(known, 100)!r})"
+        for ours, theirs in (
+            ("vendor", "vendorName"),
+            ("model", "model"),
+            ("serial", "serialNumber"),
+            ("firmware", "firmwareVersion"),
+        )
+        if (said := boot.get(theirs)) and (known := run.charger.get(ours)) and said != known
+    ]
+    if not differing:
+        return []
+    return [
+        f"The charger calls itself otherwise than its file: {'; '.join(differing)}. Mend the charger file."
+    ]
 
 
 def _judge(item: Item, run: Run) -> Judged:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from bench.report import clean
-from bench.report.model import Exchange, Measurement
+from bench.report.model import Case, Exchange, Expectation, Measurement
+from bench.report.support import refusal, refused_as_expected
 
 FROM_MEMORY = ("memory", "recollection", "recalled", "assumed", "unverified", "guess")
 """Confidences (or parts of them) that mean: not checked against the document itself."""
 
 VERDICT_MARKS = {"pass": "✓", "fail": "✕", "inconclusive": "?", "error": "!", "not run": "–"}
+_NO_NEWS = ("True", "None", "[]", "{}", "", "answered")
+_STEP_WORDS = {"sdp": "SDP", "tls": "TLS", "req": "request", "res": "response"}
 STATE_MARKS = {"met": "✓", "not met": "✕", "open": "○"}
 
 
@@ -66,16 +71,59 @@ def key_measurement(measurements: tuple[Measurement, ...]) -> Measurement | None
     return next(failed, None) or next(limited, None) or next(iter(measurements), None)
 
 
+def key_expectation(case: Case) -> Expectation | None:
+    """The one worth a place in the matrix: one that was not met, else one that names a refusal, else the
+    first.
+    """
+    missed = (each for each in case.expectations if each.outcome not in {"pass", ""})
+    refusals = (each for each in case.expectations if each.actual.startswith("FAILED"))
+    telling = (each for each in case.expectations if telling_actual(each))
+    return (
+        next(missed, None)
+        or next(refusals, None)
+        or next(telling, None)
+        or next(iter(case.expectations), None)
+    )
+
+
+def telling_actual(each: Expectation) -> str:
+    """The actual value where it says more than that the expectation was met, else ""."""
+    return "" if each.actual in _NO_NEWS and each.outcome == "pass" else each.actual
+
+
+def step(name: str) -> str:
+    """A step as a person reads it: `tls_handshake` -> `TLS handshake`; other names stay as they are."""
+    if "_" not in name or name != name.lower():
+        return name
+    words = [_STEP_WORDS.get(word, word) for word in name.split("_")]
+    text = " ".join(words)
+    return text[:1].upper() + text[1:]
+
+
+def when(moment: object) -> str:
+    """A point in time to the minute: `2026-11-22 19:26 UTC`; what is none stays as it is."""
+    found = clean.moment(moment)
+    return clean.text(moment, 60) if found is None else f"{found.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def from_memory(confidence: str) -> bool:
     """True where a limit or requirement was not checked against its document."""
     plain = confidence.lower()
     return any(word in plain for word in FROM_MEMORY)
 
 
-def tone(exchange: Exchange) -> str:
-    """How an exchange is coloured: `bad` with a problem or a refusal, else its layer."""
-    if exchange.problem or "FAILED" in exchange.summary or "CALLERROR" in exchange.summary:
-        return "bad"
+MARKS = {"bad": "✕ ", "refused": "⊘ ", "changed": "▲ "}
+"""What stands before the name of an exchange, so that its tone is no matter of colour alone."""
+
+
+def tone(exchange: Exchange, case: Case) -> str:
+    """How an exchange is painted: `bad` with a problem or a refusal, `refused` when the case was after just
+    that, `changed` where the EV deviates on purpose, else its layer.
+    """
+    if exchange.problem or refusal(exchange) or exchange.summary.startswith("CALLERROR"):
+        return "refused" if refused_as_expected(exchange, case) else "bad"
+    if exchange.summary.startswith("deviation:"):
+        return "changed"
     return exchange.layer if exchange.layer in {"cp", "sdp", "tcp", "tls", "v2g", "ocpp"} else "bench"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.report import certificates, clean, decoding, findings, ladder, links, show, timing
+from bench.report import certificates, clean, decoding, findings, ladder, links, show, support, timing
 from bench.report.checklist import AREAS
 from bench.report.model import Case, Run, Trust, parse
 from bench.report.readiness import Readiness, assess_run
@@ -76,7 +76,7 @@ def _write(run: Run, folder: Path) -> Path:
 
 
 def _overview(run: Run, readiness: Readiness, folder: Path) -> dict[str, Any]:
-    support, derived = findings.support(run)
+    rows, derived = support.of(run)
     broken = findings.broken(run)
     return {
         "title": f"Readiness report: {run.charger_name or 'unnamed charger'}",
@@ -87,7 +87,7 @@ def _overview(run: Run, readiness: Readiness, folder: Path) -> dict[str, Any]:
         "broken_more": broken[findings.SHOWN :],
         "proofs_of": lambda case: [links.proof(folder, each, "") for each in case.evidence[:3]],
         "warned": findings.warned(run),
-        "support": support[:100],
+        "support": rows[:100],
         "support_derived": derived,
         "chains": _chains(run.trust),
         "dates_of": lambda trust: [
@@ -115,8 +115,14 @@ def _chains(trust: Iterable[Trust], limit: int = 24) -> list[tuple[Trust, list[s
         _, cases = found.setdefault((each.role, each.chain, each.problems), (each, []))
         if each.case and each.case not in cases:
             cases.append(each.case)
-    ordered = sorted(found.values(), key=lambda pair: not pair[0].role.lower().startswith("secc"))
+    # Roles in the order of the journey; within a role as they were seen.
+    ordered = sorted(found.values(), key=lambda pair: _place(pair[0].role))
     return ordered[:limit]
+
+
+def _place(role: str) -> int:
+    known = ("secc", "contract", "cps", "installed", "csms")
+    return next((n for n, name in enumerate(known) if role.lower().startswith(name)), len(known))
 
 
 def _environment() -> Environment:
@@ -141,8 +147,11 @@ def _environment() -> Environment:
         "limits": show.limits,
         "value": show.value,
         "key_measurement": show.key_measurement,
+        "key_expectation": show.key_expectation,
+        "telling_actual": show.telling_actual,
         "from_memory": show.from_memory,
         "tone": show.tone,
+        "marks": show.MARKS,
         "verdict_marks": show.VERDICT_MARKS,
         "state_marks": show.STATE_MARKS,
     }
@@ -151,5 +160,7 @@ def _environment() -> Environment:
         "number": show.number,
         "clean": clean.text,
         "plain": show.plain,
+        "step": show.step,
+        "when": show.when,
     }
     return environment

@@ -15,8 +15,8 @@ class Health:
         self._lock = threading.Lock()
         self._cause: str | None = None
 
-    def note(self, cause: str) -> None:
-        """The bench broke, for this reason (one line)."""
+    def note(self, cause: str) -> bool:
+        """The bench broke, for this reason (one line). Returns whether it is the first one."""
         with self._lock:
             first = self._cause is None
             if first:
@@ -24,6 +24,7 @@ class Health:
         self._timeline.append(
             "bench", "step", "the bench broke" if first else "a further break", {"cause": cause}
         )
+        return first
 
     def cause(self) -> str | None:
         """The first cause, or None while all is well."""

@@ -71,7 +71,9 @@ class Instruments:
                 opened(self._open_one(config, endpoints))
         except DriverError as error:
             self.close()
-            raise BenchError(str(error)) from error
+            raise BenchError(
+                f"{error}; check its power and cable, and [instruments.{config.name}] in {self._bench.file}"
+            ) from error
         except BaseException:
             self.close()
             raise

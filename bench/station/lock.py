@@ -6,6 +6,8 @@ import contextlib
 import fcntl
 import json
 import os
+import re
+import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,6 +75,17 @@ class BenchLock:
             with contextlib.suppress(OSError):
                 os.ftruncate(handle, 0)
             os.close(handle)
+
+
+def sweep(bench: str) -> None:
+    """Remove what a controller of this bench that was killed left behind: its charger's store, keys and all.
+
+    For the holder of the lock only.
+    """
+    ours = re.compile(re.escape(bench) + r"-[a-z0-9_]{8}")  # as `tempfile.mkdtemp` names them
+    for entry in runtime_folder().iterdir():
+        if ours.fullmatch(entry.name) and entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
 
 
 def _holder(handle: int) -> str:

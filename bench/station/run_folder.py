@@ -14,11 +14,12 @@ from bench.station.errors import BenchError
 
 MANIFEST = "manifest.json"
 _MAX_TRIES = 1000
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def disk_error(path: Path, error: OSError) -> BenchError:
     """One line for a file that could not be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _FULL:
         return BenchError(f"{path}: the disk is full; free some space or give another --results folder")
     return BenchError(f"{path}: cannot be written: {error.strerror}")
 
@@ -37,7 +38,12 @@ class RunFolder:
                     continue
                 raise disk_error(path, error) from error
             except OSError as error:
-                raise disk_error(path, error) from error
+                if error.errno in _FULL:
+                    raise disk_error(path, error) from error
+                raise BenchError(
+                    f"{results}: no run folder can be made here: {error.strerror};"
+                    " give another folder with --results"
+                ) from error
             self.path = path.resolve()
             return
         raise BenchError(f"{results}: holds {_MAX_TRIES} runs of {stamp} already")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -12,6 +13,10 @@ from bench.station.instruments import Instruments
 from drivers import AcLoad, Contactor, ControlPilot, DcSink, DriverError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE_S = 20.0
+"""One Ctrl-C is enough: for this long after it further ones are ignored, so that an impatient user does not
+interrupt the writing of the report.
+"""
 
 
 class Terminated(KeyboardInterrupt):
@@ -42,23 +47,44 @@ def make_safe(instruments: Instruments) -> list[str]:
     return problems
 
 
+class _Latch:
+    """When the first signal was acted on; shared by guards within each other."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def first(self) -> bool:
+        """Whether a signal that comes now is to be acted on; from then on others wait."""
+        now = time.monotonic()
+        if self._since is not None and now - self._since < PATIENCE_S:
+            return False
+        self._since = now
+        return True
+
+
 class SignalGuard:
     """Turns SIGTERM, SIGHUP and SIGINT into an exception in the main thread, unless the safe state is
-    being made.
+    being made. Guards may be installed within each other; the signals of one run count together.
     """
 
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
         self._held = 0
         self._pending: int | None = None
+        self._latch = _Latch()
 
     def install(self) -> None:
         """Take over the signals; only the main thread can, elsewhere nothing happens."""
         if threading.current_thread() is threading.main_thread() and not self._before:
             for number in SIGNALS:
-                if signal.getsignal(number) == signal.SIG_IGN:
-                    continue  # nohup, or a background job of a shell: whoever ignores it has a reason
-                self._before[number] = signal.signal(number, self._handle)
+                # A shell without job control starts `plugbench run &` with SIGINT ignored. A bench must be
+                # stoppable all the same; only nohup's wish, to outlive the terminal, is respected.
+                if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                    continue
+                before = self._before[number] = signal.signal(number, self._handle)
+                outer = getattr(before, "__self__", None)
+                if isinstance(outer, SignalGuard):
+                    self._latch = outer._latch
 
     def restore(self) -> None:
         """Give the signals back."""
@@ -74,6 +100,8 @@ class SignalGuard:
         self._raise(number)
 
     def _raise(self, number: int) -> None:
+        if not self._latch.first():
+            return
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         raise Terminated(f"ended by {signal.Signals(number).name}")

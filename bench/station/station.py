@@ -27,7 +27,7 @@ from bench.station.errors import BenchError, BenchFileError
 from bench.station.health import Health
 from bench.station.instruments import Instruments
 from bench.station.keep_alive import KeepAlive
-from bench.station.lock import BenchLock, runtime_folder
+from bench.station.lock import BenchLock, runtime_folder, sweep
 from bench.station.network import check_interface
 from bench.station.provision import charger_command, fill_store, rig_command
 from bench.station.run_folder import RunFolder, disk_error
@@ -139,6 +139,7 @@ class Station:
         lock = BenchLock(self.bench.name)
         lock.acquire()
         self._stack.callback(lock.release)
+        sweep(self.bench.name)
         self._signals.install()
         self._stack.callback(self._signals.restore)
         atexit.register(self.close)
@@ -179,12 +180,16 @@ class Station:
         self._stack.callback(self.rig.stop)
         ready = self.rig.start(READY_TIMEOUT_S, self._broke)
         self.rig_endpoints = {str(name): str(place) for name, place in ready.items()}
+        # Where the rig's window is, is told on the timeline: so the true state can be looked at from outside.
+        self.timeline.append(
+            "bench", "step", "simulated rig ready", {"pid": self.rig.pid, "endpoints": self.rig_endpoints}
+        )
         return self.rig_endpoints
 
     def _open_instruments(self, endpoints: dict[str, str], progress: Progress) -> None:
         self.instruments = Instruments(self.bench, self.timeline)
         self._stack.callback(self.instruments.close)
-        keep_alive = KeepAlive(self._lost)
+        keep_alive = KeepAlive(self.lost)
         self._stack.callback(keep_alive.stop)
         self.instruments.open(endpoints, progress, keep_alive.feed)
         self._powered = True
@@ -195,7 +200,7 @@ class Station:
         if analyzer is not None:
             analyzer.integrate_reset()
             analyzer.integrate_start()
-        self.sampler = Sampler(self.instruments, self.timeline, self._lost)
+        self.sampler = Sampler(self.instruments, self.timeline, self.lost)
         self._stack.callback(self.sampler.stop)
         self.sampler.start()
 
@@ -230,7 +235,8 @@ class Station:
         child = Child("the simulated charger", command, self.run.path_of("charger.log"))
         self.charger_process = child
         self._stack.callback(child.stop)
-        self.ready = child.start(READY_TIMEOUT_S, self._lost)
+        self.ready = child.start(READY_TIMEOUT_S, self.lost)
+        self.timeline.append("bench", "step", "simulated charger ready", {"pid": child.pid})
         port = self.ready.get("sdp_port")
         if isinstance(port, int) and 0 < port < 65536:
             self.sdp_port = port
@@ -262,17 +268,34 @@ class Station:
     # --- while open -------------------------------------------------------------------------
 
     def _broke(self, cause: str) -> None:
-        if self._health is not None and not self._closed:
-            self._health.note(cause)
+        if self._health is None or self._closed:
+            return
+        if self._health.note(cause) and self._powered:
+            # Whoever noticed must not wait for the other boxes, and the plan may be deep in a charge.
+            threading.Thread(target=self._retreat, name="safe state", daemon=True).start()
 
-    def _lost(self, symptom: str) -> None:
+    def _retreat(self) -> None:
+        for problem in make_safe(self.instruments):
+            if self._health is not None and not self._closed:
+                self._health.note(f"safe state: {problem}")
+
+    def lost(self, symptom: str) -> None:
         """Something fell silent: when that is because the rig behind it died, then that is the cause."""
         rig_died = None if self.rig is None or self._closed else self.rig.death(_DEATH_S)
         self._broke(rig_died or symptom)
 
     def health(self) -> str | None:
         """The first cause that broke the bench, for good; None while it is whole."""
-        return None if self._health is None else self._health.cause()
+        if self._health is None:
+            return None
+        cause = self._health.cause()
+        if cause is None and not self._closed:
+            # a dead process is seen here before the thread that waits for it has told
+            deaths = (child.death(0.0) for child in (self.rig, self.charger_process) if child is not None)
+            if (death := next((text for text in deaths if text is not None), None)) is not None:
+                self._broke(death)
+                cause = self._health.cause()
+        return cause
 
     def safe_state(self) -> None:
         """Sink and load off, contactor open, pilot A: every step is tried, may be called at any time and
@@ -285,7 +308,7 @@ class Station:
         with self._signals:
             problems = make_safe(self.instruments)
         for problem in problems:
-            self._lost(f"safe state: {problem}")
+            self.lost(f"safe state: {problem}")
         if problems:
             raise BenchError(f"safe state: {problems[0]}")
 

@@ -7,6 +7,7 @@ inconclusive.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from bench.pki import Credential, Pki
     from bench.plan import Expect
     from fixtures.car import Car
+    from fixtures.card import Rfid
     from fixtures.charger_state import ChargerState
 
 RECONNECT_S = 60.0
@@ -90,6 +92,34 @@ def refuses(expect: Expect, ev: Car, session: Session, *codes: str) -> Any:
     return answer
 
 
+def pay_by_card(session: Session, card: Rfid, *, within_s: float) -> Any:
+    """Hold `card` to the reader and send AuthorizationReq while the charger says Ongoing; the last answer.
+
+    A charger that does not answer one of these requests fails the case.
+    """
+    session.until("AuthorizationReq")
+    card.present()
+    deadline = time.monotonic() + within_s
+    while True:
+        answer = session.send_next()
+        if session.pending_name != "AuthorizationReq" or time.monotonic() > deadline:
+            return answer
+
+
+def accepts_card(expect: Expect, ev: Car, card: Rfid, session: Session, *, within_s: float) -> None:
+    """`card` is authorised in `session`. Inconclusive when a card is not even in a session of its own."""
+    answer = pay_by_card(session, card, within_s=within_s)
+    if not is_authorized(answer):
+        ev.unplug()
+        alone = ev.plug_in(energy="dc", auth="eim", step_limit_s=within_s).until("AuthorizationReq")
+        card.present()
+        alone.until("ChargeParameterDiscoveryReq")
+    actual = f"{answer.ResponseCode}, {answer.EVSEProcessing}"
+    expect.that(
+        is_authorized(answer), f"the card is authorised within {within_s:g} s", actual, "OK, Finished"
+    )
+
+
 def _prove_that_contracts_work(ev: Car) -> None:
     # `until` raises what counts as inconclusive; unplugged, so that one failure is not carried into the next.
     ev.unplug()
@@ -112,6 +142,24 @@ def talks_again(expect: Expect, ev: Car) -> Session:
         session.until("ServiceDiscoveryReq")
     expect(ending.reason, "end of the next session before ServiceDiscovery").to_be(None)
     return session
+
+
+def transaction_begun(csms: Csms, expect: Expect) -> str:
+    """Wait until the backend knows the transaction of this case, a precondition; its id.
+
+    Cases look for this id only: the end of an earlier case's transaction may still be under way.
+    """
+    begun = csms.wait_for("TransactionEvent", lambda event: event.eventType == "Started", since=expect.since)
+    return str(begun.transactionInfo.transactionId)
+
+
+def ends(transaction_id: str) -> Callable[[Any], bool]:
+    """For `where=`: the Ended event of this transaction."""
+
+    def matches(event: Any) -> bool:
+        return event.eventType == "Ended" and str(event.transactionInfo.transactionId) == transaction_id
+
+    return matches
 
 
 def backend_goes_away(csms: Csms, charger_state: ChargerState) -> None:

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bench.csms import Csms
-    from bench.pki import Pki
+    from bench.pki import Credential, Pki
     from fixtures.car import Car
     from fixtures.charger_state import ChargerState
 
-REPLAY_S = 20.0
-"""How long a charger may take to hand over what it queued, once it is connected; waited for, not judged."""
+REPORT_S = 20.0
+"""How long a charger may take to hand over what it has queued; waited for, not timed."""
 CALL_S = 5.0
 """How long a charger may take to answer a call of the backend."""
 
@@ -161,7 +161,10 @@ def test_transaction_names_the_contract(ev: Car, csms: Csms, pki: Pki, expect: E
     contract = fresh_contract(pki, csms)
     ev.plug_in(contract=contract).run(for_s=0.3)
     expect.backend_saw(
-        "TransactionEvent", where=asks_for(contract.emaid), what="a TransactionEvent carries the eMAID token"
+        "TransactionEvent",
+        where=asks_for(contract.emaid),
+        within_s=REPORT_S,
+        what="a TransactionEvent carries the eMAID token",
     )
 
 
@@ -186,12 +189,13 @@ def test_offline_transaction_is_replayed(
     _allow_offline(charger_state)
     contract = fresh_contract(pki, csms)
     become_known(ev, contract)
+    online = _transaction(_reported(csms, contract)[0])  # told in full: nothing of it is left in the queue
     backend_goes_away(csms, charger_state)
     ev.plug_in(contract=contract).run(for_s=charge_s)
     ev.unplug()
     mark = csms.mark()
     backend_returns(csms)
-    events = _replayed(csms, mark)
+    events = _reported(csms, contract, since=mark, but=online)
     marked = [event.offline is True for event in events]
     expect.that(
         all(marked), "every event of the transaction has offline=true", f"{sum(marked)} of {len(marked)}"
@@ -261,21 +265,23 @@ def _allow_offline(charger_state: ChargerState) -> None:
     charger_state.set_variable("AuthCacheCtrlr", "Enabled", True, optional=True)
 
 
-def _replayed(csms: Csms, mark: int) -> list[Any]:
-    """The events, from Started to Ended, of the transaction that the backend first hears of after `mark`."""
-    # The end of an earlier transaction may have been cut off with the link, and come again.
-    heard_of = {_transaction(event) for event in csms.seen("TransactionEvent") if event.seq < mark}
-    ended = csms.wait_for(
+def _reported(csms: Csms, contract: Credential, *, since: int = 0, but: str | None = None) -> list[Any]:
+    """The events of the transaction of `contract` (of another one than `but`); waits until it has ended."""
+    token = asks_for(contract.emaid)
+    named = csms.wait_for(
         "TransactionEvent",
-        where=lambda event: event.eventType == "Ended" and _transaction(event) not in heard_of,
-        timeout_s=REPLAY_S,
-        since=mark,
+        where=lambda event: token(event) and _transaction(event) != but,
+        timeout_s=REPORT_S,
+        since=since,
     )
-    events = [
-        event
-        for event in csms.seen("TransactionEvent", since=mark)
-        if _transaction(event) == _transaction(ended)
-    ]
+    name = _transaction(named)
+    csms.wait_for(
+        "TransactionEvent",
+        where=lambda event: event.eventType == "Ended" and _transaction(event) == name,
+        timeout_s=REPORT_S,
+        since=since,
+    )
+    events = [event for event in csms.seen("TransactionEvent", since=since) if _transaction(event) == name]
     return sorted(events, key=lambda event: int(event.seqNo))
 
 

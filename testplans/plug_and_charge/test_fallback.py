@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.ev import faults
 from bench.plan import Expect, Inconclusive, testcase
-from testplans.plug_and_charge.journeys import fresh_contract, talks_again
+from testplans.plug_and_charge.journeys import accepts_card, fresh_contract, talks_again, transaction_begun
 
 if TYPE_CHECKING:
     from bench.csms import Csms
@@ -32,9 +31,7 @@ IDLE_CURRENT_A = 2.5
     areas=["fallback", "charger"],
     defects=["no-rfid-fallback"],
 )
-def test_card_after_a_refused_contract(
-    ev: Car, csms: Csms, pki: Pki, rfid: Rfid, *, expect: Expect, until_finished: Callable[..., Any]
-) -> None:
+def test_card_after_a_refused_contract(ev: Car, csms: Csms, pki: Pki, rfid: Rfid, expect: Expect) -> None:
     """After a refused contract the driver can charge with a card, in one transaction.
 
     Precondition: a contract that the backend blocks has been refused; the car stays plugged in.
@@ -45,14 +42,14 @@ def test_card_after_a_refused_contract(
     csms.contracts.block(contract.emaid)
     _fails(expect, ev.plug_in(energy="dc", contract=contract))
     session = ev.plug_in(energy="dc", auth="eim").until("AuthorizationReq")
-    rfid.present()
-    until_finished(session, within_s=CARD_LIMIT_S)
+    accepts_card(expect, ev, rfid, session, within_s=CARD_LIMIT_S)
     session.charge(for_s=CHARGE_S).stop()
     token = expect.transaction(ended=False).id_token or {}
     expect(str(token.get("idToken")).upper(), "idToken of the transaction").to_be(rfid.token.upper())
     expect(token.get("type"), "token type of the transaction").to_be(rfid.type)
-    begun = csms.seen("TransactionEvent", since=expect.since)
-    expect(len({each.transactionInfo.transactionId for each in begun}), "transactions").to_be(1)
+    events = csms.seen("TransactionEvent", since=expect.since)
+    begun = {each.transactionInfo.transactionId for each in events if each.eventType == "Started"}
+    expect(len(begun), "transactions begun").to_be(1)
 
 
 @testcase(
@@ -77,7 +74,7 @@ def test_second_try_without_replug(ev: Car, expect: Expect) -> None:
 
 @testcase(
     "PNC-092",
-    requires=["V2G2-740"],
+    requires=["V2G2-740", "V2G2-753", "V2G2-754"],
     source="catalogue iso15118_4_secc, TC_SECC_DC_VTB_SessionSetup_001; field bugs FB-08 and FB-09",
     confidence="source",
     areas=["charger"],
@@ -100,7 +97,7 @@ def test_pause_and_resume(ev: Car, expect: Expect) -> None:
 
 @testcase(
     "PNC-093",
-    requires=["V2G2-813"],
+    requires=["V2G2-589", "V2G2-841"],
     source="catalogue iso15118_4_secc, ChargeParameterDiscovery_002; octt_pnc TC_K_57_CS; field bug FB-10",
     confidence="source",
     areas=["charger"],
@@ -139,10 +136,7 @@ def test_remote_stop_ends_charging(ev: Car, csms: Csms, expect: Expect) -> None:
     Expected: Accepted; within 10 s the charger asks the car to stop, or stops by itself; then no current.
     """
     session = ev.plug_in(energy="dc").charge(for_s=CHARGE_S)
-    started = csms.wait_for(
-        "TransactionEvent", lambda event: event.eventType == "Started", since=expect.since
-    )
-    status = csms.request_stop(str(started.transactionInfo.transactionId))
+    status = csms.request_stop(transaction_begun(csms, expect))
     expect(status, "RequestStopTransaction").to_be("Accepted")
     with expect.session_may_end() as ending:
         session.charge(for_s=STOP_LIMIT_S, until_stopped=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bench.ev import faults
 from bench.plan import Expect, Inconclusive, Measure, testcase
 from drivers import EnergyMeter, PowerAnalyzer
+from testplans.plug_and_charge.journeys import ends, transaction_begun
 
 if TYPE_CHECKING:
     from bench.csms import Csms
@@ -28,7 +29,7 @@ METER_ACCURACY = 0.02
 
 @testcase(
     "PNC-080",
-    requires=["V2G2-691"],
+    requires=["V2G2-691", "V2G2-796", "V2G2-903", "V2G2-904"],
     source="catalogue iso15118_4_secc, TC_SECC_DC_VTB_MeteringReceipt_001",
     confidence="source",
     areas=["charger", "reconciliation"],
@@ -47,7 +48,7 @@ def test_signed_receipt_is_accepted(ev: Car, charger_state: ChargerState, expect
 
 @testcase(
     "PNC-081",
-    requires=["V2G2-691"],
+    requires=["V2G2-481"],
     source="catalogue iso15118_4_secc, TC_SECC_DC_VTB_MeteringReceipt_006 and _007",
     confidence="source",
     areas=["charger", "reconciliation"],
@@ -66,7 +67,7 @@ def test_receipt_with_bad_signature_is_refused(ev: Car, charger_state: ChargerSt
 
 @testcase(
     "PNC-082",
-    requires=["V2G2-641"],
+    requires=["V2G2-905", "V2G2-641"],
     source="ISO 15118-2 clause 7.9.2.4: a tariff is signed by the sub-CA that issued the contract",
     confidence="memory",
     areas=["charger", "trust"],
@@ -160,8 +161,9 @@ def _reading(session: Session) -> float:
 
 def _register_wh(ev: Car, csms: Csms, expect: Expect) -> float:
     """Unplug and wait for the end of the transaction; what its register counted, in Wh."""
+    transaction_id = transaction_begun(csms, expect)
     ev.unplug()
-    csms.wait_for("TransactionEvent", where=lambda event: event.eventType == "Ended", since=expect.since)
+    csms.wait_for("TransactionEvent", where=ends(transaction_id), since=expect.since)
     energy_wh = expect.transaction(ended=False).energy_wh
     if energy_wh is None:
         raise Inconclusive("the transaction carries fewer than two readings of Energy.Active.Import.Register")

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import report_runs as synthetic
 
-from bench.report import certificates, clean, decoding, findings, junit, ladder, show, timescale, timing
+from bench.report import certificates, clean, decoding, junit, ladder, show, support, timescale, timing
 from bench.report.model import parse
 
 
@@ -162,13 +162,16 @@ def test_certificates_are_described() -> None:
 
 def test_support_text_is_derived_from_refusals_and_failures_unless_given() -> None:
     refused = synthetic.case("PNC-030", session=synthetic.session(refused="FAILED_CertificateExpired"))
-    rows, derived = findings.support(
+    rows, derived = support.of(
         parse(synthetic.run([refused, synthetic.case("PNC-016", "fail", title="voltage stays")]))
     )
     assert derived
-    assert [row.failure_mode for row in rows] == ["FAILED_CertificateExpired", "voltage stays"]
+    assert [(row.failure_mode, row.cases) for row in rows] == [
+        ("Failed: voltage stays", ("PNC-016",)),
+        ("Contract certificate has expired (FAILED_CertificateExpired)", ("PNC-030",)),
+    ]
     given = [{"failure_mode": "f", "case": "c", "what_the_driver_sees": "s", "what_to_do": "t"}]
-    rows, derived = findings.support(parse(synthetic.run([refused], support=given)))
+    rows, derived = support.of(parse(synthetic.run([refused], support=given)))
     assert (rows[0].failure_mode, derived) == ("f", False)
 
 
@@ -190,7 +193,12 @@ def test_junit(tmp_path: Path) -> None:
         "skipped": "1",
     }
     properties = [(each.get("name"), each.get("value")) for each in suite[1].iter("property")]
-    assert properties == [("verdict", "fail"), ("requirement", "V2G2-143"), ("requirement", "V2G2-475")]
+    assert properties == [
+        ("id", "PNC-1"),
+        ("verdict", "fail"),
+        ("requirement", "V2G2-143"),
+        ("requirement", "V2G2-475"),
+    ]
     assert [each.tag for case in suite for each in case if each.tag != "properties"] == [
         "failure",
         "error",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -292,6 +293,14 @@ def test_slow_answers_are_one_warning() -> None:
 
 def test_voltage_left_from_before_is_not_early_voltage() -> None:
     assert fails("RUL-05", Story().sample(400).add("ev", "tcp", "connect").sample(390).sample(200)) == []
+
+
+@pytest.mark.parametrize(("before_s", "findings"), [(0.02, 0), (0.2, 1)])
+def test_voltage_just_before_the_stamp_of_cable_check_is_not_early(before_s: float, findings: int) -> None:
+    story = Story().sample(0).exchange("SessionSetup").sample(500).request("CableCheck")
+    sample, request = story.events[-2:]
+    story.events[-1] = dataclasses.replace(request, t_ns=sample.t_ns + round(before_s * 1e9))
+    assert len(fails("RUL-05", story)) == findings
 
 
 def test_one_reading_in_an_edge_of_the_pilot_is_no_fault() -> None:

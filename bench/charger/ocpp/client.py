@@ -320,7 +320,8 @@ class OcppBackend:
             except RpcError as error:
                 entry.attempts += 1
                 log.info("%s, attempt %d: %s", entry.action, entry.attempts, error)
-                if entry.attempts >= self.variables.number("OCPPCommCtrlr", "MessageAttempts"):
+                tried = entry.attempts >= self.variables.number("OCPPCommCtrlr", "MessageAttempts")
+                if tried or entry.action != "TransactionEvent":  # E13 sends nothing else again
                     self.outbox.done(entry)
                 else:  # E13.FR.01: the interval times the number of preceding sends
                     interval_s = self.variables.number("OCPPCommCtrlr", "MessageAttemptInterval")
