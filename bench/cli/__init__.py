@@ -80,7 +80,9 @@ def _run(verb: str, arguments: list[str]) -> int:
     parser = Parser(prog="plugbench")
     subparsers = parser.add_subparsers(metavar="VERB", parser_class=Parser)
     importlib.import_module(f"{__name__}.{verb}").register(subparsers)
-    parsed = parser.parse_args(arguments)
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:  # the verb's own help is what helps
+        subparsers.choices[verb].error(f"unrecognized arguments: {' '.join(unknown)}")
     function: Callable[[argparse.Namespace], int] | None = getattr(parsed, "func", None)
     if function is None:
         parser.error(f"{verb}: what shall it do? See plugbench {verb} --help")

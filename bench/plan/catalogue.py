@@ -50,6 +50,8 @@ def all_cases(plan_dirs: Sequence[Path | str] = (DEFAULT_PLAN,)) -> list[Case]:
         "-p",
         "no:cacheprovider",
         "--capture=no",
+        "-W",  # a project may turn warnings into errors; reading plans is no place for them
+        "default",
         *map(str, plan_dirs),
     ]
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):

@@ -61,23 +61,24 @@ def pilot_changes(events: Sequence[Event], start_ns: int) -> list[Exchange]:
     """
     found: list[Exchange] = []
     before: str | None = None
+    last_ns: int | None = None
     for event in events:
         if event.kind != "pilot" or event.name != "measured":
             continue
         now = _charger_side(event.data)
         if now is not None and now != before:
             state, high_v = event.data.get("state"), event.data.get("high_v")
-            said = ", ".join(
-                [f"state {state}"] * bool(state)
-                + [f"{high_v:g} V"] * (isinstance(high_v, int | float) and not isinstance(high_v, bool))
-            )
+            parts = [f"measured: state {state or '?'}"]
+            if isinstance(high_v, int | float) and not isinstance(high_v, bool):
+                parts.append(f"{high_v:g} V")
+            if last_ns is not None:  # the change itself lies somewhere between the two samples
+                parts.append(f"last sample {(event.t_ns - last_ns) / 1e6:.0f} ms before")
             # What it was when the case began is the charger's resting state and no step of the session.
             if before is not None or now != "no PWM":
                 t_s = round((event.t_ns - start_ns) / 1e9, 4)
-                found.append(
-                    _entry(t_s, "charger", "EV", "cp", now, f"measured: {said}" if said else "measured")
-                )
+                found.append(_entry(t_s, "charger", "EV", "cp", now, ", ".join(parts)))
             before = now
+        last_ns = event.t_ns
     return found
 
 

@@ -60,7 +60,13 @@ def limits(each: Measurement) -> str:
 
 
 def value(each: Measurement) -> str:
-    """Value with its unit."""
+    """Value with its unit; times below a tenth of a second in ms, what is nothing beside its limit as 0."""
+    if isinstance(each.value, float):
+        if each.unit == "s" and 0 < each.value < 0.1:
+            return f"{number(float(f'{each.value * 1000:.3g}'))} ms"
+        beside = max((abs(bound) for bound in (each.low, each.high) if bound is not None), default=0.0)
+        if 0 < abs(each.value) < beside / 10_000:
+            return f"≈ 0 {each.unit}".strip()
     return f"{number(each.value)} {each.unit}".strip()
 
 
@@ -98,6 +104,11 @@ def step(name: str) -> str:
     words = [_STEP_WORDS.get(word, word) for word in name.split("_")]
     text = " ".join(words)
     return text[:1].upper() + text[1:]
+
+
+def group(name: str) -> str:
+    """A group as a heading: `contract_faults` -> `Contract faults`, `tls` -> `TLS`."""
+    return step(name) if "_" in name else _STEP_WORDS.get(name, name[:1].upper() + name[1:])
 
 
 def when(moment: object) -> str:

@@ -161,6 +161,7 @@ def _environment() -> Environment:
         "clean": clean.text,
         "plain": show.plain,
         "step": show.step,
+        "group": show.group,
         "when": show.when,
     }
     return environment
