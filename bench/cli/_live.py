@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -27,6 +28,15 @@ STYLES = {
 _MAX_NOW = 60
 
 
+class _Terminal(Console):
+    """A console whose reader may go away (`plugbench run | head`): the run goes on without it."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing more; what is left in the buffer must not raise once more at exit."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
 class LiveView:
     """Prints a header, a line a verdict, and on a terminal what the session does right now.
 
@@ -36,7 +46,7 @@ class LiveView:
     """
 
     def __init__(self, stream: TextIO, *, repeat: tuple[int, int] = (1, 1)) -> None:
-        self.console = Console(file=stream, highlight=False, soft_wrap=True)
+        self.console = _Terminal(file=stream, highlight=False, soft_wrap=True)
         self.repeat = repeat
         self.folder: Path | None = None
         self.station: Any = None
@@ -46,12 +56,14 @@ class LiveView:
         self.complaints: list[str] = []
         self.reason: str | None = None
         self.refusal: str | None = None
+        self.record_problem: str | None = None
+        """Why run.json is not whole, or None."""
         self._config: pytest.Config | None = None
         self._total = self._done = 0
         self._rule_passes = 0
         self._case: Case | None = None
         self._case_began = 0.0
-        self._now = ""
+        self._now = self._said = ""
         self._live: Live | None = None
 
     # -- hooks
@@ -84,7 +96,8 @@ class LiveView:
             str(content["charger"].get(key) or "") for key in ("vendor", "model", "serial")
         ).strip()
         if self.repeat[1] > 1:
-            self._print(f"[bold]run {self.repeat[0]} of {self.repeat[1]}[/]")
+            gap = "\n" if self.repeat[0] > 1 else ""
+            self._print(f"{gap}[bold]run {self.repeat[0]} of {self.repeat[1]}[/]")
         self._print(f"[bold]bench[/]    {escape(str(content['bench'].get('name', '')))}")
         self._print(f"[bold]charger[/]  {escape(charger or 'not named')}")
         if content["run"]["defects"]:
@@ -118,7 +131,9 @@ class LiveView:
         self._print(
             f"{place}  [{style}]{verdict.upper():<12}[/] {case.id} {took}  {escape(one_line(case.title, 80))}"
         )
-        if judgement.reason:
+        # Behind a bench that broke there may be dozens of cases with the same reason: it is told once.
+        if judgement.reason and judgement.reason != self._said:
+            self._said = judgement.reason
             self._print(f"{' ' * 9}{escape(one_line(judgement.reason, 240))}", style="dim" if rule else None)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
@@ -132,6 +147,8 @@ class LiveView:
         if config.pluginmanager.has_plugin("plugbench-conductor"):
             self.exit_code = conductor_of(config).exit_code
             self.refusal = conductor_of(config).refusal
+            if (run := conductor_of(config).run) is not None:
+                self.record_problem = run.record.write_error
 
     # -- the end
     # -----------------------------------------------------------------------------------------------

@@ -87,6 +87,7 @@ def run_defect(
     *,
     plan: Sequence[str],
     only_named: bool,
+    slow: bool,
     timeout_s: float,
     keep: Path | None,
 ) -> Row:
@@ -106,6 +107,8 @@ def run_defect(
         command += ["--results", str(results), "--no-report"]
         if only_named:
             command += ["-k", selection(named)]
+        if slow:
+            command.append("--slow")
         environment = {**os.environ, "PLUGBENCH_PLAIN": "1"}
         try:
             done = subprocess.run(
@@ -202,6 +205,7 @@ def run(args: argparse.Namespace) -> int:
         return 2
     chosen = args.defects or names
     by_defect = catalogue.cases_by_defect()
+    quick = {case.id for case in catalogue.all_cases() if not case.slow}
     plan = args.plan or []
     rows: list[Row] = []
     with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, args.jobs)) as pool:
@@ -212,6 +216,7 @@ def run(args: argparse.Namespace) -> int:
                 by_defect.get(name, []),
                 plan=plan,
                 only_named=args.named,
+                slow=not any(case in quick or case.startswith("RUL-") for case in by_defect.get(name, ())),
                 timeout_s=args.timeout,
                 keep=args.keep,
             )

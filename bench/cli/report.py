@@ -40,13 +40,10 @@ def write_reports(folder: Path) -> Path:
 
     Raises ReportFailed, one line, whatever went wrong: a run must not be lost over its report.
     """
-    import json
-
-    from bench.report import ReportError, junit, write_report
+    from bench.report import ReportError, write_report
 
     try:
         path = write_report(folder)
-        junit.write(json.loads((folder / "run.json").read_text(encoding="utf-8")), folder / "junit.xml")
     except (ReportError, OSError) as error:
         raise ReportFailed(f"no report: {error}") from error
     except Exception as error:  # a flaw of the report room, with a run.json that is whole

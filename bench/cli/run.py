@@ -138,12 +138,23 @@ def _once(
             return _never_ran(arguments, pytest_code, view, said.getvalue()), view
         try:
             with guard:  # Ctrl-C waits until the report is written
-                if page.exists():
-                    shutil.copy(page, view.folder / "pytest.html")
+                _keep_page(page, view)
                 code = _conclude(arguments, pytest_code, view, said.getvalue())
         except KeyboardInterrupt:
             view.reason = view.reason or "interrupted"
     return code, view
+
+
+def _keep_page(page: Path, view: LiveView) -> None:
+    """pytest's own report, made in a folder of its own because it is begun before there is a run folder."""
+    if view.folder is None or not page.exists():
+        return
+    target = view.folder / "pytest.html"
+    try:
+        shutil.copy(page, target)
+    except OSError as error:
+        target.unlink(missing_ok=True)  # half of it
+        view.record_problem = view.record_problem or f"{target}: cannot be written: {error.strerror}"
 
 
 def _conclude(arguments: argparse.Namespace, pytest_code: int, view: LiveView, said: str) -> int:
@@ -165,7 +176,9 @@ def _conclude(arguments: argparse.Namespace, pytest_code: int, view: LiveView, s
 
 
 def _pytest_arguments(arguments: argparse.Namespace, plans: list[str], page: Path) -> list[str]:
-    given = [*plans, "--capture=sys", "-p", "no:cacheprovider", "-p", "no:randomly", "-W", "default"]
+    given = [*plans, "--capture=sys", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    # A plugin of the project's own tests that takes half a second to load.
+    given += ["-p", "no:hypothesispytest", "-W", "default"]
     given += ["--bench", arguments.bench, "--results", arguments.results]
     if arguments.charger:
         given += ["--charger", arguments.charger]
@@ -209,16 +222,20 @@ def _usage_error(said: str) -> str | None:
 def _report(arguments: argparse.Namespace, view: LiveView) -> Path | None:
     from bench.cli.report import ReportFailed, write_reports
 
-    path = None
+    path, whole = None, view.record_problem is None
     if view.folder is not None and not arguments.no_report:
         try:
             path = write_reports(view.folder)
         except ReportFailed as error:
-            complain(f"{error} (the run itself is whole: {view.folder / 'run.json'})")
+            if whole:
+                complain(f"{error} (the run itself is whole: {view.folder / 'run.json'})")
     try:
         view.station.run.write_manifest()
     except Exception as error:  # the verdicts stand without it
-        complain(f"no manifest: {error}")
+        if whole:
+            complain(f"no manifest: {error}")
+    if not whole:  # one line for one cause
+        complain(f"{view.record_problem}; the report holds what was written before")
     return path
 
 

@@ -68,15 +68,15 @@ def pilot_changes(events: Sequence[Event], start_ns: int) -> list[Exchange]:
         now = _charger_side(event.data)
         if now is not None and now != before:
             state, high_v = event.data.get("state"), event.data.get("high_v")
-            parts = [f"measured: state {state or '?'}"]
+            parts = [f"state {state or '?'}"]
             if isinstance(high_v, int | float) and not isinstance(high_v, bool):
                 parts.append(f"{high_v:g} V")
             if last_ns is not None:  # the change itself lies somewhere between the two samples
-                parts.append(f"last sample {(event.t_ns - last_ns) / 1e6:.0f} ms before")
+                parts.append(f"{(event.t_ns - last_ns) / 1e6:.0f} ms after last sample")
             # What it was when the case began is the charger's resting state and no step of the session.
             if before is not None or now != "no PWM":
                 t_s = round((event.t_ns - start_ns) / 1e9, 4)
-                found.append(_entry(t_s, "charger", "EV", "cp", now, ", ".join(parts)))
+                found.append(_entry(t_s, "charger", "EV", "cp", f"{now} seen", ", ".join(parts)))
             before = now
         last_ns = event.t_ns
     return found
@@ -235,9 +235,6 @@ def _tls(event: Event, t_s: float) -> Exchange:
     said = " ".join(str(data[key]) for key in ("version", "cipher", "alert") if data.get(key))
     problem = "; ".join(map(str, problems)) or (said if event.name == "failed" else None)
     more = {"chain": data.get("chain"), "duration_s": data.get("duration_s"), "problem": problem}
-    if event.name == "probe":
-        offered = ", ".join(map(str, data.get("versions") or [])) or "a probe"
-        said = f"offered {offered}: {data.get('answer') or 'no answer'}"
     return _entry(t_s, "EV", "charger", "tls", event.name, said, **more)
 
 

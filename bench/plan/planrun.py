@@ -127,7 +127,8 @@ class PlanRun:
             "plan", "verdict", case.id, {"verdict": str(judgement.verdict), "reason": judgement.reason}
         )
         events = self.timeline.since(self.case_mark)
-        findings = self._apply_rules(case, events)
+        # What a rule sees of a bench that broke (no pilot, no voltage) says nothing of the charger.
+        findings = [] if self.broken is not None else self._apply_rules(case, events)
         self.record.add(
             caserecord.case_record(
                 case,
@@ -144,6 +145,7 @@ class PlanRun:
             trust.shown(events, case.id, self._case_start_ns, getattr(self.station, "pki", None))
         )
         self.record.write()
+        self.broken = self.broken or self.record.write_error
         self.case = None
         return judgement, (end_ns - self._case_start_ns) / 1e9
 

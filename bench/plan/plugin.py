@@ -209,6 +209,10 @@ class Conductor:
             report.outcome = "failed"
             if judgement.verdict is not Verdict.FAIL or case.group == "rules":
                 report.longrepr = f"{str(judgement.verdict).upper()}: {judgement.reason}"
+            if judgement.verdict is Verdict.INCONCLUSIVE and case.group == "rules":
+                # A rule that a selection gave nothing to judge is no failure: `-k revoked -x` must pass.
+                report.outcome = "skipped"
+                report.longrepr = (str(item.path), 0, judgement.reason)
         setattr(report, REPORT_KEY, (case, judgement))
         if call.when == "call" or judgement.verdict is not Verdict.PASS:
             facts = [("case", case.id), ("verdict", str(judgement.verdict)), ("reason", judgement.reason)]
@@ -289,7 +293,15 @@ class Conductor:
         run.record.describe(**describe(run.station))
         run.record.content["run"]["notes"] = list(getattr(run.station, "notes", []))
         self.exit_code = run.record.end(interrupted=self._interrupted, stop_cause=cause or run.broken)
-        run.station.close()
+        try:
+            run.station.close()
+        except KeyboardInterrupt:  # it came while the bench was being closed, and waited until it was
+            self._interrupted = True
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Where the run lies, for those who started pytest themselves."""
+        if self.run is not None:
+            terminalreporter.write_line(f"run folder: {self.run.folder} (plugbench report makes its report)")
 
     # -- pytest's own report
     # -----------------------------------------------------------------------------------

@@ -41,6 +41,8 @@ class RunRecord:
         self, path: Path, *, run_id: str, plans: list[str], defects: list[str], command: list[str]
     ) -> None:
         self.path = path
+        self.write_error: str | None = None
+        """Why run.json lacks the last cases (disk full), or None."""
         self._started = datetime.now(UTC)
         self.content: dict[str, Any] = {
             "format": FORMAT,
@@ -130,13 +132,20 @@ class RunRecord:
         return code
 
     def write(self) -> None:
-        """Write run.json: into a file beside it first, so that a reader or a crash never sees half of it."""
+        """Write run.json: into a file beside it first, so that a reader or a crash never sees half of it.
+
+        Does not raise when the disk is full: `write_error` then says so, and the file is as it was before.
+        """
         draft = self.path.with_suffix(".json.new")
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(self.content, file, ensure_ascii=False, indent=1, default=str)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.path)
+        try:
+            with draft.open("w", encoding="utf-8") as file:
+                json.dump(self.content, file, ensure_ascii=False, indent=1, default=str)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self.path)
+        except OSError as error:  # the run must still end in the safe state, and say so
+            self.write_error = f"{self.path}: cannot be written: {error.strerror}"
+            draft.unlink(missing_ok=True)
 
 
 def exit_code(verdicts: Counter[str] | dict[str, int], *, interrupted: bool = False) -> int:

@@ -18,6 +18,8 @@ from bench.report.model import Case, Declaration, NotRun, Run, Trust, parse
 State = Literal["met", "not met", "open"]
 Level = Literal["ready", "pilot", "not-ready"]
 
+INTERRUPTS = ("KeyboardInterrupt", "interrupted")
+"""Stop causes that say no more than that the run was interrupted."""
 WORDS: dict[Level, str] = {
     "ready": "Ready for pilot",
     "pilot": "Keep in pilot mode",
@@ -131,7 +133,7 @@ def _blockers(run: Run, judged: tuple[Judged, ...], counts: dict[str, int]) -> l
             f"No verdict possible: the bench broke in {_number(counts['error'], 'case')}, which says nothing "
             f"about the charger. Mend the bench and run again.{cause}"
         )
-    elif run.stop_cause:
+    elif run.stop_cause and not (run.interrupted and run.stop_cause in INTERRUPTS):
         found.append(f"The run stopped early: {clean.text(run.stop_cause, 300)}")
     if run.interrupted:
         found.append("The run was interrupted before its last case.")
@@ -166,9 +168,12 @@ def _loose_ends(run: Run, checklist: tuple[Judged, ...], dependencies: tuple[Jud
             if not missing.by_case and missing.text not in said:
                 said.add(missing.text)
                 found.append(f"{each.item.title}: {missing.text}")
-    left_out = [each.id for each in run.not_run if each.applicable and not essential(each)]
+    left_out = [each for each in run.not_run if each.applicable and not essential(each)]
     if left_out:
-        found.append(f"{_number(len(left_out), 'case')} left out: {_listed(left_out)}.")
+        reasons = {each.reason for each in left_out}
+        why = f" ({clean.text(reasons.pop(), 120)})" if len(reasons) == 1 else ""
+        ids = _listed([each.id for each in left_out])
+        found.append(f"{_number(len(left_out), 'case')} left out: {ids}{why}.")
     return list(dict.fromkeys(found))
 
 

@@ -267,7 +267,8 @@ def _kinds(exchange: Exchange) -> Iterator[str]:
 def _no_tls(exchange: Exchange) -> bool:
     if exchange.layer == "tcp":
         return bool(exchange.problem)
-    turned_away = exchange.name == "probe" and exchange.summary.endswith(("closed", "alert"))
+    answers = ("answer: closed", "answer: alert")
+    turned_away = exchange.name == "probe" and any(answer in exchange.summary for answer in answers)
     return exchange.layer == "tls" and (exchange.name == "failed" or turned_away)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.report import certificates, clean, decoding, findings, ladder, links, show, support, timing
+from bench.report import certificates, clean, decoding, findings, junit, ladder, links, show, support, timing
 from bench.report.checklist import AREAS
 from bench.report.model import Case, Run, Trust, parse
 from bench.report.readiness import Readiness, assess_run
@@ -25,8 +25,8 @@ class ReportError(Exception):
 
 
 def write_report(run_dir: Path) -> Path:
-    """Write `report.html` and `cases/<ID>.html` into `run_dir`, from its run.json alone; return the path of
-    the report.
+    """Write `junit.xml`, `report.html` and `cases/<ID>.html` into `run_dir`, from its run.json alone; return
+    the path of the report.
 
     Other files of the folder are linked where they exist. Raises `ReportError` without a readable run.json,
     OSError when the folder cannot be written to.
@@ -40,6 +40,8 @@ def write_report(run_dir: Path) -> Path:
         raise ReportError(f"{path}: not JSON: {error}") from None
     if not isinstance(document, dict):
         raise ReportError(f"{path}: not a JSON object")
+    # First, so that the report links it the first time too and is the same when it is made again.
+    junit.write(document, run_dir / "junit.xml")
     return _write(parse(document), run_dir)
 
 

@@ -31,6 +31,8 @@ class Health:
         if self._cause is None and self._timeline.write_error is not None:
             with self._lock:
                 self._cause = (
-                    self._cause or f"the timeline is no longer written: {self._timeline.write_error}"
+                    self._cause
+                    or f"the timeline is no longer written: {self._timeline.write_error};"
+                    " free some space or give another --results folder"
                 )
         return self._cause

@@ -211,7 +211,7 @@ class Station:
             self.sniffer.start()
         except OSError as error:
             raise disk_error(path, error) from error
-        self._stack.callback(self.sniffer.stop)
+        self._stack.callback(self._stop_capture)
         progress(f"capture by {self.sniffer.method}: {self.sniffer.reason}")
 
     def _start_charger(self, endpoints: dict[str, str], progress: Progress) -> None:
@@ -346,6 +346,12 @@ class Station:
         self._make_safe_at_end()
         self._powered = False
 
+    def _stop_capture(self) -> None:
+        try:
+            self.sniffer.stop()
+        except OSError as error:
+            self.notes.append(f"capture: {disk_error(self.sniffer.path, error)}")
+
     def _close_run(self) -> None:
         self.timeline.close()
         try:
@@ -361,9 +367,11 @@ class Station:
             if self._closed:
                 return
             with self._signals:
-                self._make_safe_at_end()
-                self._stack.close()
-                self._closed = True
+                try:
+                    self._make_safe_at_end()
+                    self._stack.close()
+                finally:
+                    self._closed = True
 
     def __enter__(self) -> Station:
         return self

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bench.csms import hashdata
+from bench.csms.behaviour import Answer
 from bench.pki import issue, profile
 from bench.plan import Expect, Inconclusive, testcase
-from testplans.plug_and_charge.journeys import accepts, fresh_contract, refuses
+from testplans.plug_and_charge.journeys import (
+    accepts,
+    faulty_contract,
+    is_authorized,
+    pay_by_contract,
+    refuses,
+)
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -22,6 +29,8 @@ if TYPE_CHECKING:
     from fixtures.charger_state import ChargerState
 
 V2G, MO = "V2GRootCertificate", "MORootCertificate"
+VOUCHED_FOR = {"idTokenInfo": {"status": "Accepted"}, "certificateStatus": "Accepted"}
+"""What a backend says that knows the root: the charger's own store decides in these cases."""
 UNKNOWN_ROOT = ("FAILED_CertChainError", "FAILED_NoCertificateAvailable")
 
 
@@ -67,13 +76,18 @@ def test_deleted_mo_root_is_no_longer_trusted(
 ) -> None:
     """A contract is good while its MO root is installed, and no longer when that is deleted.
 
-    Precondition: charger online, central contract validation off; the backend knows the MO root.
+    Precondition: charger online, central contract validation off; a contract under a new MO root, which
+    the backend vouches for and the charger refuses.
     Stimulus: a contract under a root that is installed; the root is deleted; the same contract again.
     Expected: the contract is accepted, then refused with FAILED_CertChainError or
     FAILED_NoCertificateAvailable.
     """
-    contract = fresh_contract(pki, csms, pki.new_emaid(), foreign=True)
+    contract = faulty_contract(pki, csms, "unknown-root")
+    csms.on("Authorize", Answer(VOUCHED_FOR))
     charger_state.set_variable("ISO15118Ctrlr", "CentralContractValidationAllowed", False)
+    if is_authorized(pay_by_contract(ev.plug_in(contract=contract))):
+        raise Inconclusive("the contract is accepted without its root: PNC-033 judges that")
+    ev.unplug()
     charger_state.install_certificate(MO, _pem(contract.root))
     accepts(expect, ev, ev.plug_in(contract=contract))
     ev.unplug()

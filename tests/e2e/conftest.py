@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: benches with names of their own, and the proof that nothing is left behind."""
+"""What the end-to-end tests share: benches of their own, and the proof that nothing is left behind."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from bench.timeline import read
 
 ORPHANS_S = 15.0
 _FILES = (
-    "run.json", "report.html", "junit.xml", "pytest.html", "manifest.json", "timeline.jsonl", "capture.pcapng",
-    "ocpp.jsonl", "bench.toml", "charger.toml",
+    "run.json", "report.html", "junit.xml", "pytest.html", "manifest.json", "timeline.jsonl",
+    "capture.pcapng", "ocpp.jsonl", "bench.toml", "charger.toml",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""`plugbench` as a user has it: a real process, watched through its run folder and through the rig's window."""
+"""`plugbench` as a user has it: a real process, watched through its run folder and the rig's window."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Controller:
                 stderr=err,
                 cwd=cwd or folder,
                 start_new_session=True,
-                preexec_fn=_sigint_ignored if sigint_ignored else None,
+                preexec_fn=_sigint_ignored if sigint_ignored else None,  # noqa: PLW1509 - as a shell does it
             )
 
     @property
@@ -145,7 +145,7 @@ class Watched(Controller):
             state = look()
             assert state is not None, "the rig has gone"
             flows = state["dc"]["current_a"] > 1.0 and state["vehicle"]["contactor_closed"]
-            return flows and state["vehicle"]["pilot_state"] in "CD" or None
+            return (flows and state["vehicle"]["pilot_state"] in "CD") or None
 
         until(charging, 30, "current flows")
 

@@ -1,4 +1,4 @@
-"""A plan for the tests of this folder: a short case, one that charges until something happens, and a later one.
+"""A plan for the tests of this folder: a short case, one that charges until something happens, a later one.
 
 Its name keeps it out of the project's own tests; it is given to `plugbench run` by its path.
 """

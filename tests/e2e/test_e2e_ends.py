@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,6 @@ def test_kill_9_in_mid_charge_and_the_next_run(
         ("pilot", "pilot (CP/PP board at "),
         ("sink", "sink (PSB 10000 at TCPIP0::"),
         ("charger", "the simulated charger died: killed by SIGKILL"),
-        ("rig", "the simulated rig died: killed by SIGKILL"),
     ],
 )
 def test_a_bench_that_breaks_in_mid_charge(
@@ -105,7 +105,7 @@ def test_a_bench_that_breaks_in_mid_charge(
     run = watch(bench_file(), LONG_PLAN)
     with run.window() as look:
         run.in_mid_charge(look)
-        if what in ("charger", "rig"):
+        if what == "charger":
             os.kill(run.pid_of(what), signal.SIGKILL)
         else:
             assert look(unplug=what)
@@ -123,3 +123,27 @@ def test_a_bench_that_breaks_in_mid_charge(
     assert cases["END-03"]["verdict"] == "error"
     assert cases["END-03"]["reason"].startswith(f"bench: bench broke before: {cause}")
     assert "Traceback" not in run.out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small disk of its own needs root (mount)")
+def test_a_full_disk(bench_file: Callable[..., Path], watch: Watch, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", small],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if mount.returncode != 0:
+        pytest.skip(f"no mount here: {mount.stderr.strip()}")
+    try:
+        run = watch(bench_file(), LONG_PLAN, results=small)
+        assert run.finish() == 3, run.out + run.err
+        assert "Traceback" not in run.out + run.err
+        assert run.err.count("\n") == 1
+        assert "No space left on device" in run.err
+        assert "ERROR        END-02" in run.out
+        assert "free some space or give another --results folder" in run.out
+        content = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
+        _measured(content)
+    finally:
+        subprocess.run(["umount", small], check=True)
