@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 import time
 from collections import Counter
 from pathlib import Path
@@ -25,7 +26,7 @@ STYLES = {
     Verdict.INCONCLUSIVE: "yellow",
     Verdict.ERROR: "bold magenta",
 }
-_MAX_NOW = 60
+_MAX_TITLE, _MAX_REASON = 80, 240
 
 
 class _Terminal(Console):
@@ -80,9 +81,15 @@ class LiveView:
         if report.failed:
             self.complaints.append(f"{report.nodeid}: {last_line(report.longreprtext)}")
 
-    def pytest_plugbench_selected(self, cases: list[Case]) -> None:
-        """Know how many there are."""
+    def pytest_plugbench_selected(self, config: pytest.Config, cases: list[Case]) -> None:
+        """Know how many there are, and tell what is being opened for them."""
         self._total = sum(1 for case in cases if case.group != "rules")
+        conductor_of(config).progress = self._opening
+        if self.console.is_terminal and cases:
+            self._live = Live(
+                console=self.console, get_renderable=self._status, refresh_per_second=8, transient=True
+            )
+            self._live.start()
 
     def pytest_plugbench_opened(self, config: pytest.Config, station: Any) -> None:
         """Say which bench, charger and defects, and follow the timeline."""
@@ -103,16 +110,13 @@ class LiveView:
         if content["run"]["defects"]:
             self._print(f"[bold]defects[/]  {escape(', '.join(content['run']['defects']))}")
         self._print(f"[bold]run[/]      {escape(str(self.folder))}\n")
+        self._now = ""
         station.timeline.subscribe(self._follow)
-        if self.console.is_terminal:
-            self._live = Live(
-                console=self.console, get_renderable=self._status, refresh_per_second=8, transient=True
-            )
-            self._live.start()
 
     def pytest_plugbench_case(self, case: Case) -> None:
         """A case begins: from now on its steps are shown."""
-        self._case, self._case_began, self._now = case, time.monotonic(), "preparing"
+        self._case, self._case_began = case, time.monotonic()
+        self._now = "preparing" if case.group != "rules" else ""
 
     def pytest_plugbench_verdict(self, case: Case, judgement: Judgement, duration_s: float) -> None:
         """A verdict has fallen."""
@@ -128,13 +132,16 @@ class LiveView:
         style = STYLES[verdict]
         took = "       " if rule else f"{duration_s:6.2f}s"
         place = f"{self._done}/{self._total}".rjust(7) if not rule else " " * 7
-        self._print(
-            f"{place}  [{style}]{verdict.upper():<12}[/] {case.id} {took}  {escape(one_line(case.title, 80))}"
-        )
+        head = f"{place}  {verdict.upper():<12} {case.id} {took}  "
+        title = one_line(case.title, self._room(len(head)))
+        self._print(f"{place}  [{style}]{verdict.upper():<12}[/] {case.id} {took}  {escape(title)}")
         # Behind a bench that broke there may be dozens of cases with the same reason: it is told once.
         if judgement.reason and judgement.reason != self._said:
             self._said = judgement.reason
-            self._print(f"{' ' * 9}{escape(one_line(judgement.reason, 240))}", style="dim" if rule else None)
+            for line in textwrap.wrap(one_line(judgement.reason, _MAX_REASON), self._room(9, _MAX_REASON)):
+                self._print(f"{' ' * 9}{escape(line)}", style="dim" if rule else None)
+        if self._live is not None:
+            self._live.refresh()  # or the case that has ended is shown as running for a moment
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """The run was stopped: by the user, or because the bench did not open."""
@@ -176,17 +183,23 @@ class LiveView:
         elif event.kind == "tls" or (event.kind == "sdp" and event.data.get("dir") == "tx"):
             self._now = f"{event.kind.upper()} {event.name}"
 
+    def _opening(self, text: str) -> None:
+        self._now = f"opening the bench: {text}"
+
+    def _room(self, taken: int, most: int = _MAX_TITLE) -> int:
+        """How many characters are left of a line: a terminal is not to break words, a log has no width."""
+        return max(20, min(most, self.console.width - taken)) if self.console.is_terminal else most
+
     def _status(self) -> Text:
-        if self._case is None:
-            return Text("")
+        """One line for the case and one for what the session does in it."""
+        now = (" " * 9 + one_line(self._now, self._room(9)), "dim")
+        if self._case is None or not self._now:
+            return Text.assemble(now)
         seconds = time.monotonic() - self._case_began
-        now = one_line(self._now, _MAX_NOW)
-        return Text.assemble(
-            (f"{self._done + 1}/{self._total}".rjust(7), "dim"),
-            ("  running      ", "cyan"),
-            f"{self._case.id} {seconds:6.1f}s  {one_line(self._case.title, 60)}  ",
-            (now, "dim"),
-        )
+        place = f"{self._done + 1}/{self._total}".rjust(7)
+        head = f"{self._case.id} {seconds:6.2f}s  "
+        title = one_line(self._case.title, self._room(len(place) + 15 + len(head)))
+        return Text.assemble((place, "dim"), ("  running      ", "cyan"), head, title, "\n", now)
 
     def _print(self, text: str, style: str | None = None) -> None:
         self.console.print(text, style=style)

@@ -103,6 +103,7 @@ class EvEmulator:
             self.battery = battery
         session = self._new_session(options, profile)
         if self.vehicle.pilot_state != "B":
+            self.vehicle.look_at_inlet("before plug-in")
             self.vehicle.set_pilot("B", "plug-in")
             self.vehicle.measure_pilot()
         self.timeline.append("ev", "step", "plugged in", {"energy": options.energy, "auth": options.auth})

@@ -227,6 +227,12 @@ class Vehicle:
         """Voltage measured in front of the contactor, None on a bench that cannot see it."""
         return float(self.inlet.measure().voltage_v) if self.inlet is not None else None
 
+    def look_at_inlet(self, when: str) -> None:
+        """Measure the inlet and put it on the timeline: what a car does before it lets anything happen."""
+        voltage_v = self.inlet_voltage_v()
+        if voltage_v is not None:
+            self._event("inlet", "measured", voltage_v=voltage_v, when=when)
+
     def sink_current_a(self) -> float | None:
         """Current measured into the sink, None without one."""
         return float(self.dc_sink.measure().current_a) if self.dc_sink is not None else None

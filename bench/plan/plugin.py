@@ -7,7 +7,7 @@ in the package `fixtures`.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,7 @@ def pytest_plugbench_open_station(config: pytest.Config) -> Any:
         charger_file=charger,
         defects=tuple(config.getoption("defect")),
         results=Path(config.getoption("results")),
+        progress=conductor_of(config).progress,
     )
 
 
@@ -91,6 +92,8 @@ class Conductor:
         self.config = config
         self.run: PlanRun | None = None
         self.exit_code: int | None = None
+        self.progress: Callable[[str], None] | None = None
+        """Who wants to hear what is being opened."""
         self.refusal: str | None = None
         """Why the bench could not be opened, in one line."""
         # pytest-html draws its header before anything is collected: only a run that names a bench gets our

@@ -131,11 +131,30 @@ def tone(exchange: Exchange, case: Case) -> str:
     """How an exchange is painted: `bad` with a problem or a refusal, `refused` when the case was after just
     that, `changed` where the EV deviates on purpose, else its layer.
     """
+    if case.verdict == "fail" and exchange.index in _offending(case):
+        return "bad"
     if exchange.problem or refusal(exchange) or exchange.summary.startswith("CALLERROR"):
         return "refused" if refused_as_expected(exchange, case) else "bad"
     if exchange.summary.startswith("deviation:"):
         return "changed"
     return exchange.layer if exchange.layer in {"cp", "sdp", "tcp", "tls", "v2g", "ocpp"} else "bench"
+
+
+def _offending(case: Case) -> set[int]:
+    """The exchanges that a missed expectation names by its first word (`AuthorizationRes is a refusal`): the
+    last of that name before it was judged.
+    """
+    found: set[int] = set()
+    for each in case.expectations:
+        name = each.text.partition(" ")[0]
+        if each.outcome == "fail" and name.endswith("Res"):
+            before = [
+                one.index
+                for one in case.exchanges
+                if one.name == name and (each.t_s is None or one.t_s <= each.t_s)
+            ]
+            found.update(before[-1:])
+    return found
 
 
 def plain(value: object, depth: int = 0) -> str:

@@ -18,6 +18,8 @@ OPENING_REQUESTS = (
     "ChargingStatusReq",
 )
 """From the first of these on, the charger may put voltage on the connector."""
+SAMPLES = ("power", "inlet")
+"""The analyzer samples all the time; the car looks at its inlet at plug-in and before it asks for power."""
 STAMP_SLACK_NS = 100_000_000
 """A request is stamped when its write returns: on a busy host some ms after the charger has read it."""
 
@@ -53,18 +55,24 @@ def check(events: Sequence[Event], deviates: Collection[str] = ()) -> list[Findi
                 tell(early)
                 told = True
             early, allowed = None, True
-        elif event.kind == "power":
+        elif event.kind in SAMPLES:
             low = abs(float(event.data.get("voltage_v") or 0.0)) <= SAFE_VOLTAGE_V
             armed = armed or (low and not allowed)
             if not low and armed and not allowed and not told:
-                early = early or event
+                if (
+                    event.kind == "inlet"
+                ):  # the car looked, and only then sent its request
+                    tell(event)
+                    early, told = None, True
+                else:
+                    early = early or event
     if early is not None:
         tell(early)
     return found.findings
 
 
 def _is_subject(event: Event) -> bool:
-    return event.kind == "power"
+    return event.kind in SAMPLES
 
 
 RULE = Rule(

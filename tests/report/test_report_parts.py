@@ -175,6 +175,58 @@ def test_support_text_is_derived_from_refusals_and_failures_unless_given() -> No
     assert (rows[0].failure_mode, derived) == ("f", False)
 
 
+def test_tone_tells_expected_refusals_from_faults() -> None:
+    session = synthetic.session(refused="FAILED_CertificateRevoked")
+    session["exchanges"][-2]["summary"] = "deviation: bad signature"
+    met = {"text": "PaymentDetailsRes is a refusal", "outcome": "pass", "actual": "FAILED_CertificateRevoked"}
+    missed = {"text": "SessionSetupRes is accepted", "outcome": "fail", "actual": "OK", "t_s": 9.0}
+
+    def tones(verdict: str, expectations: list[dict[str, Any]]) -> dict[str, str]:
+        case = parsed(verdict=verdict, session=session, expectations=expectations)
+        return {each.name: show.tone(each, case) for each in case.exchanges}
+
+    passed = tones("pass", [])
+    assert (passed["PaymentDetailsRes"], passed["SessionSetupRes"]) == ("refused", "v2g")
+    assert "changed" in passed.values()
+    assert tones("fail", [met, missed])["PaymentDetailsRes"] == "refused"
+    failed = tones("fail", [missed])
+    assert (failed["PaymentDetailsRes"], failed["SessionSetupRes"]) == ("bad", "bad")
+
+
+def test_certificates_in_messages_and_payloads_are_found() -> None:
+    pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
+    asked = synthetic.exchange(
+        0.1, "charger", "CSMS", "ocpp", "Authorize", payload={"certificate": f"{pem}\n{pem}", "idToken": {}}
+    )
+    case = parsed(session={"exchanges": [asked]})
+    assert decoding.of(case.exchanges[0]).certificates == (pem, pem)
+
+
+def test_noise_at_rest_is_no_signal() -> None:
+    """A voltage of some millivolts does not fill its panel, and is not drawn below zero."""
+    case = parsed(session={"exchanges": [], "traces": {"voltage_v": [[0.0, -0.002], [1.0, 0.003]]}})
+    picture = ladder.draw(case)
+    assert picture is not None
+    panel = picture.panels[0][0]
+    assert (panel.low, panel.high) == (0.0, 60.0)
+    assert max(x for x, _ in panel.points) < 1
+    assert sum(piece.dots[0].count("M") for piece in picture.pieces) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "high", "shown"),
+    [
+        (0.0017396, "s", 7.0, "1.74 ms"),
+        (0.25, "s", 7.0, "0.25 s"),
+        (8.98e-06, "A", 2.5, "≈ 0 A"),
+        (40.0015, "A", 42.5, "40 A"),
+    ],
+)
+def test_measured_values(value: float, unit: str, high: float, shown: str) -> None:
+    given = {"name": "m", "value": value, "unit": unit, "high": high}
+    assert show.value(parsed(measurements=[given]).measurements[0]) == shown
+
+
 def test_junit(tmp_path: Path) -> None:
     cases = [
         synthetic.case(f"PNC-{n}", verdict)

@@ -165,3 +165,21 @@ def test_assess_leaves_the_document_alone_and_is_repeatable() -> None:
     before = copy.deepcopy(run)
     assert assess(run) == assess(run)
     assert run == before
+
+
+def test_a_charger_that_is_not_the_one_of_its_file_is_said() -> None:
+    document = synthetic.run([synthetic.case()])
+    document["charger"] |= {
+        "model": "DC 50",
+        "firmware": "1.0",
+        "ocpp_boot": {"chargingStation": {"model": "DC 150", "firmwareVersion": "1.0"}},
+    }
+    said = [each for each in assess(document).warnings if "otherwise than its file" in each]
+    assert len(said) == 1 and "'DC 150'" in said[0] and "firmware" not in said[0]
+
+
+def test_an_interrupt_is_no_cause_of_its_own() -> None:
+    document = synthetic.run([synthetic.case()])
+    document["run"] |= {"interrupted": True, "stop_cause": "KeyboardInterrupt"}
+    assert "KeyboardInterrupt" not in " ".join(assess(document).reasons)
+    assert any("interrupted" in each for each in assess(document).reasons)

@@ -175,6 +175,11 @@ def early_voltage_second_session() -> Story:
     return clean().sample(10).add("ev", "tcp", "connect").exchange("SessionSetup").sample(300)
 
 
+def early_voltage_seen_by_the_car() -> Story:
+    looked = Story().add("ev", "inlet", "measured", voltage_v=0.2).exchange("SessionSetup")
+    return looked.add("ev", "inlet", "measured", voltage_v=100.0).request("CableCheck")
+
+
 def repeated_number() -> Story:
     return Story().transaction("Started", 0).transaction("Updated", 0)
 
@@ -223,6 +228,7 @@ BROKEN: list[tuple[str, Callable[[], Story]]] = [
     ("RUL-04", duty_10),
     ("RUL-05", early_voltage),
     ("RUL-05", early_voltage_second_session),
+    ("RUL-05", early_voltage_seen_by_the_car),
     ("RUL-06", repeated_number),
     ("RUL-06", not_started),
     ("RUL-06", after_end),

@@ -36,12 +36,16 @@ class PowerHand:
         """What happens before request `name` goes out. Raises MissingPower, GiveUp."""
         state, vehicle = self.state, self.vehicle
         if name == "CableCheckReq":
+            if vehicle.pilot_state == "B":
+                vehicle.look_at_inlet("before CableCheck")
             vehicle.set_pilot(self._charging_state, "CableCheck")
         elif name == "PowerDeliveryReq":
             progress = str(body.ChargeProgress)
             if progress == "Start" and state.energy == "dc":
                 self._close_on_battery()
             elif progress == "Start":
+                if vehicle.pilot_state == "B":
+                    vehicle.look_at_inlet("before PowerDelivery Start")
                 vehicle.set_pilot(self._charging_state, "PowerDelivery Start")
             elif state.energy == "ac":
                 vehicle.draw_ac(0, self._phases, "PowerDelivery Stop")
