@@ -170,7 +170,8 @@ class LiveView:
         """Counts, what the exit code means, and where the report is."""
         parts = [f"[{STYLES[one]}]{self.counts[one]} {one}[/]" for one in Verdict if self.counts[one]]
         rules = f"; {self._rule_passes} rules pass" if self._rule_passes else ""
-        self._print(f"\n{', '.join(parts) or 'nothing judged'}{rules}: {escape(meaning)}")
+        self._print(f"\n{', '.join(parts) or 'nothing judged'}{rules}")
+        self._print(f"result   {escape(meaning)}")
         if report is not None:
             self._print(f"report   {escape(str(report))}")
 

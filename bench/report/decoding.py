@@ -20,6 +20,7 @@ MAX_SHOWN = 24_000
 """Longest text of one representation in a page."""
 
 MAX_CERTIFICATES = 8
+CERTIFICATE_FIELDS = ("Certificate", "OEMProvisioningCert")
 MAX_DEPTH = 12
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----[^-]{1,20000}-----END CERTIFICATE-----")
 _TAG = re.compile(r"<[^>]*>|[^<]+")
@@ -84,7 +85,7 @@ def _exi(schema: str, digits: str) -> Decoded:
 def _encoded(value: object, name: str = "", depth: int = 0) -> Iterator[str]:
     """Certificates in the fields of that name of a message, as PEM; bytes that are none are shown as such."""
     if isinstance(value, bytes):
-        if name == "Certificate" and value:
+        if name in CERTIFICATE_FIELDS and value:
             yield ssl.DER_cert_to_PEM_cert(value)
     elif depth > MAX_DEPTH:
         return

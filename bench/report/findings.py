@@ -28,14 +28,22 @@ def broken(run: Run) -> list[Broken]:
 
 
 def warned(run: Run) -> list[tuple[Case, str, str]]:
-    """Return (case, rule, message) of each warning of a passive rule in cases that passed."""
-    return [
-        (case, finding.rule, finding.message)
-        for case in run.judged
-        if case.verdict == "pass"
-        for finding in case.findings
-        if finding.severity == "warning"
-    ]
+    """Return (case, rule, message) of each warning of a passive rule in what passed. The record of a rule
+    repeats those of its cases: they are told once, with the case.
+    """
+
+    def of(cases: tuple[Case, ...]) -> list[tuple[Case, str, str]]:
+        return [
+            (case, finding.rule, finding.message)
+            for case in cases
+            if case.verdict == "pass"
+            for finding in case.findings
+            if finding.severity == "warning"
+        ]
+
+    found = of(run.cases)
+    told = {(rule, message) for _, rule, message in found}
+    return found + [each for each in of(run.rules) if each[1:] not in told]
 
 
 def _broken(case: Case, interrupted: bool) -> Broken:

@@ -237,8 +237,8 @@ def test_one():
         open_error=FileNotFoundError("benches/none.toml: there is no such bench file"),
     )
     assert content is None
-    assert result.ret == 2
-    assert "benches/none.toml" in result.stdout.str() + result.stderr.str()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.str().strip() == "ERROR: bench: benches/none.toml: there is no such bench file"
 
 
 def test_an_id_used_twice_is_refused(bench_run: Any) -> None:

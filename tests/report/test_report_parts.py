@@ -14,7 +14,18 @@ from xml.etree import ElementTree as ET
 import pytest
 import report_runs as synthetic
 
-from bench.report import certificates, clean, decoding, junit, ladder, show, support, timescale, timing
+from bench.report import (
+    certificates,
+    clean,
+    decoding,
+    findings,
+    junit,
+    ladder,
+    show,
+    support,
+    timescale,
+    timing,
+)
 from bench.report.model import parse
 
 
@@ -200,6 +211,15 @@ def test_certificates_in_messages_and_payloads_are_found() -> None:
     )
     case = parsed(session={"exchanges": [asked]})
     assert decoding.of(case.exchanges[0]).certificates == (pem, pem)
+
+
+def test_a_warning_is_told_once() -> None:
+    """A rule's record repeats the findings of its cases."""
+    finding = {"rule": "RUL-02", "severity": "warning", "message": "slow", "requirements": [], "t_s": 0.1}
+    document = synthetic.run([synthetic.case("PNC-061", findings=[finding])])
+    document["rules"] = [synthetic.case("RUL-02", findings=[finding, finding | {"message": "between cases"}])]
+    told = [(case.id, message) for case, _, message in findings.warned(parse(document))]
+    assert told == [("PNC-061", "slow"), ("RUL-02", "between cases")]
 
 
 def test_noise_at_rest_is_no_signal() -> None:
