@@ -9,7 +9,7 @@ from bench.rules.finding import Finder, Finding, Rule
 from bench.timeline import Event
 
 DUTY_LOW_PERCENT, DUTY_HIGH_PERCENT = 3.0, 7.0
-"""Duty cycle that asks for digital communication (catalogue timers.yaml: iec61851 duty, two sources)."""
+"""Duty cycle that asks for digital communication (bench/v2g/timers.toml: iec61851 duty, two sources)."""
 OSCILLATOR_OFF_PERCENT = 99.0
 MIN_READINGS = 2
 """A single reading may fall into an edge of the pilot; two in a row do not."""
@@ -76,7 +76,7 @@ RULE = Rule(
     title="The control pilot agrees with the protocol",
     expected="Oscillator on and duty cycle 3 to 7 % from SessionSetupRes until SessionStopRes.",
     requirements=("IEC 61851-1 A.3",),
-    source="catalogue timers.yaml, iec61851 duty; IEC 61851-1 annex A",
+    source="bench/v2g/timers.toml, iec61851 duty; IEC 61851-1 annex A",
     confidence="source2",
     defects=("pilot-oscillator-off", "pilot-duty-10-percent"),
     areas=("charger",),

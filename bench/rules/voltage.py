@@ -9,7 +9,7 @@ from bench.rules.finding import Finder, Finding, Rule
 from bench.timeline import Event
 
 SAFE_VOLTAGE_V = 60.0
-"""Above this the contact is live (catalogue timers.yaml: cablecheck_safe_voltage_V)."""
+"""Above this the contact is live (bench/v2g/timers.toml: cablecheck_safe_voltage_V)."""
 OPENING_REQUESTS = (
     "CableCheckReq",
     "PreChargeReq",
@@ -59,9 +59,7 @@ def check(events: Sequence[Event], deviates: Collection[str] = ()) -> list[Findi
             low = abs(float(event.data.get("voltage_v") or 0.0)) <= SAFE_VOLTAGE_V
             armed = armed or (low and not allowed)
             if not low and armed and not allowed and not told:
-                if (
-                    event.kind == "inlet"
-                ):  # the car looked, and only then sent its request
+                if event.kind == "inlet":  # the car looked, and only then sent its request
                     tell(event)
                     early, told = None, True
                 else:
@@ -80,7 +78,7 @@ RULE = Rule(
     title="No voltage at the connector before it is allowed",
     expected="At most 60 V until CableCheckReq (DC) or PowerDeliveryReq (AC) of the session.",
     requirements=("IEC 61851-23 CC",),
-    source="catalogue timers.yaml, iec61851_23_dc.cablecheck_safe_voltage_V; field bug FB-16",
+    source="bench/v2g/timers.toml, iec61851_23_dc.cablecheck_safe_voltage_V; FB-16",
     confidence="source",
     defects=("voltage-before-allowed",),
     areas=("charger",),

@@ -9,7 +9,7 @@ from bench.rules.finding import Finder, Finding, Rule
 from bench.timeline import Event
 
 SDP_RESPONSE_HEADER = bytes.fromhex("01fe900100000014")
-"""Version 1 and its inverse, payload type 0x9001, 20 bytes (catalogue TC_SECC_CMN_VTB_V2GTPSDP_001)."""
+"""Version 1 and its inverse, payload type 0x9001, 20 bytes (ISO 15118-4, TC_SECC_CMN_VTB_V2GTPSDP_001)."""
 SDP_RESPONSE_BYTES = 28
 
 
@@ -39,7 +39,7 @@ RULE = Rule(
     title="V2GTP and EXI are well-formed",
     expected="Right headers and lengths, EXI that decodes against the schema, no bytes left over.",
     requirements=("ISO 15118-2 7.8",),
-    source="catalogue iso15118_4_secc, V2GTPSDP_001; facts/exi.md",
+    source="ISO 15118-4, V2GTPSDP_001",
     confidence="memory",
     defects=("exi-trailing-bytes",),
     areas=("charger",),

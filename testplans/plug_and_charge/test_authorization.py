@@ -37,7 +37,7 @@ CALL_S = 5.0
 @testcase(
     "PNC-020",
     requires=["C07.FR.01", "C07.FR.02"],
-    source="catalogue octt_pnc TC_C_50_CS",
+    source="TC_C_50_CS",
     confidence="source",
     areas=["charger", "backend"],
     defects=["authorize-without-hash-data"],
@@ -65,7 +65,7 @@ def test_local_validation_sends_hash_data(
 @testcase(
     "PNC-021",
     requires=["C07.FR.01", "C07.FR.02", "C07.FR.06"],
-    source="catalogue octt_pnc TC_C_52_CS",
+    source="TC_C_52_CS",
     confidence="source",
     areas=["charger", "backend"],
     defects=["central-validation-without-certificate"],
@@ -94,7 +94,7 @@ def test_central_validation_sends_the_certificate(
 @testcase(
     "PNC-022",
     requires=["C07.FR.08", "C07.FR.09"],
-    source="catalogue octt_pnc TC_C_54_CS",
+    source="TC_C_54_CS",
     confidence="source",
     areas=["charger", "backend", "fallback"],
     defects=["offline-refuses-known-contract"],
@@ -121,7 +121,7 @@ def test_known_contract_is_authorised_offline(
 @testcase(
     "PNC-023",
     requires=["C07.FR.07"],
-    source="catalogue octt_pnc TC_C_55_CS",
+    source="TC_C_55_CS",
     confidence="source",
     areas=["charger", "backend", "fallback"],
     defects=["offline-accepts-unconditionally"],
@@ -146,7 +146,7 @@ def test_offline_contract_is_refused_when_not_allowed(
 @testcase(
     "PNC-024",
     requires=["C07.FR.01", "E03.FR.01"],
-    source="catalogue octt_pnc TC_C_50_CS; OCPP 2.0.1 E03 (TransactionEvent with idToken)",
+    source="TC_C_50_CS; OCPP 2.0.1 E03 (TransactionEvent with idToken)",
     confidence="source",
     areas=["backend", "reconciliation"],
     defects=["transaction-without-emaid"],
@@ -171,7 +171,7 @@ def test_transaction_names_the_contract(ev: Car, csms: Csms, pki: Pki, expect: E
 @testcase(
     "PNC-025",
     requires=["C07.FR.09", "E12.FR.02"],
-    source="catalogue octt_pnc TC_C_54_CS; field_bug_cases FB-26",
+    source="TC_C_54_CS; FB-26",
     confidence="source",
     areas=["backend", "reconciliation"],
     defects=["offline-replay-without-flag"],
@@ -210,7 +210,7 @@ def test_offline_transaction_is_replayed(
 @testcase(
     "PNC-026",
     requires=["V2G2-712", "V2G2-713"],
-    source="catalogue tls_pki_negative PKI2-21",
+    source="PKI2-21",
     confidence="source",
     areas=["charger", "backend", "fallback"],
     defects=["authorizes-when-backend-silent"],
@@ -236,7 +236,7 @@ def test_silence_of_the_backend_is_no_consent(
 @testcase(
     "PNC-027",
     requires=["C07.FR.01"],
-    source="OCPP 2.0.1 part 4, 4.2.3; catalogue octt_pnc TC_C_51_CS",
+    source="OCPP 2.0.1 part 4, 4.2.3; TC_C_51_CS",
     confidence="memory",
     areas=["charger", "backend"],
     defects=["ocpp-dies-on-malformed-answer"],

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @testcase(
     "PNC-030",
     requires=["PKI2-01"],
-    source="catalogue tls_pki_negative PKI2-01; ISO 15118-4 PaymentDetails_007",
+    source="PKI2-01; ISO 15118-4 PaymentDetails_007",
     confidence="source",
     areas=["charger", "trust"],
     defects=["accepts-expired-contract"],
@@ -41,7 +41,7 @@ def test_expired_contract_is_refused(ev: Car, csms: Csms, pki: Pki, expect: Expe
 @testcase(
     "PNC-031",
     requires=["PKI2-05", "C07.FR.16"],
-    source="catalogue tls_pki_negative PKI2-05",
+    source="PKI2-05",
     confidence="source",
     areas=["charger", "backend", "trust"],
     defects=["accepts-revoked-contract"],
@@ -61,7 +61,7 @@ def test_revoked_contract_is_refused(ev: Car, csms: Csms, pki: Pki, expect: Expe
 @testcase(
     "PNC-032",
     requires=["PKI2-19", "PKI2-20", "C07.FR.13"],
-    source="catalogue tls_pki_negative PKI2-19, PKI2-20; field_bug_cases FB-22",
+    source="PKI2-19, PKI2-20; FB-22",
     confidence="source",
     areas=["charger", "backend"],
     defects=["accepts-blocked-emaid"],
@@ -88,7 +88,7 @@ def test_blocked_emaid_is_refused(ev: Car, csms: Csms, pki: Pki, expect: Expect)
 @testcase(
     "PNC-033",
     requires=["PKI2-07"],
-    source="catalogue tls_pki_negative PKI2-07",
+    source="PKI2-07",
     confidence="source",
     areas=["charger", "trust"],
     defects=["accepts-unknown-mo-root"],
@@ -111,7 +111,7 @@ def test_contract_of_unknown_root_is_refused(
 @testcase(
     "PNC-034",
     requires=["C07.FR.01", "M05.FR.01"],
-    source="catalogue octt_pnc TC_M_04_CS with TC_C_50_CS",
+    source="TC_M_04_CS with TC_C_50_CS",
     confidence="source",
     areas=["charger", "trust", "backend"],
     defects=["refuses-roaming-contract"],
@@ -134,7 +134,7 @@ def test_roaming_contract_is_accepted(
 @testcase(
     "PNC-035",
     requires=["PKI2-08"],
-    source="catalogue tls_pki_negative PKI2-08, PKI2-16 by analogy; pki fault incomplete-chain",
+    source="PKI2-08, PKI2-16 by analogy; pki fault incomplete-chain",
     confidence="source",
     areas=["charger", "trust"],
     defects=["accepts-broken-chain"],
@@ -153,7 +153,7 @@ def test_broken_contract_chain_is_refused(ev: Car, csms: Csms, pki: Pki, expect:
 @testcase(
     "PNC-036",
     requires=["PKI2-11"],
-    source="catalogue tls_pki_negative PKI2-11",
+    source="PKI2-11",
     confidence="source",
     areas=["charger", "trust"],
     defects=["accepts-wrong-key-usage"],
@@ -172,7 +172,7 @@ def test_contract_with_wrong_key_usage_is_refused(ev: Car, csms: Csms, pki: Pki,
 @testcase(
     "PNC-037",
     requires=["PKI2-14"],
-    source="catalogue tls_pki_negative PKI2-14",
+    source="PKI2-14",
     confidence="source",
     areas=["charger", "reconciliation"],
     defects=["accepts-wrong-emaid"],
@@ -193,7 +193,7 @@ def test_foreign_emaid_is_refused(ev: Car, csms: Csms, pki: Pki, expect: Expect)
 @testcase(
     "PNC-038",
     requires=["V2G2-475"],
-    source="catalogue iso15118_4_secc Authorization_007",
+    source="ISO 15118-4, Authorization_007",
     confidence="source",
     areas=["charger"],
     defects=["ignores-challenge"],
@@ -213,7 +213,7 @@ def test_wrong_challenge_is_refused(ev: Car, expect: Expect) -> None:
 @testcase(
     "PNC-039",
     requires=["V2G2-684"],
-    source="catalogue iso15118_4_secc Authorization_010, Authorization_011",
+    source="ISO 15118-4, Authorization_010, Authorization_011",
     confidence="source",
     areas=["charger"],
     defects=["ignores-authorization-signature"],
@@ -233,7 +233,7 @@ def test_bad_authorization_signature_is_refused(ev: Car, expect: Expect) -> None
 @testcase(
     "PNC-040",
     requires=["V2G2-684"],
-    source="catalogue iso15118_4_secc Authorization_010 by analogy",
+    source="ISO 15118-4, Authorization_010 by analogy",
     confidence="memory",
     areas=["charger"],
     defects=["accepts-unsigned-authorization"],
@@ -253,7 +253,7 @@ def test_unsigned_authorization_is_refused(ev: Car, expect: Expect) -> None:
 @testcase(
     "PNC-041",
     requires=["V2G2-544"],
-    source="catalogue iso15118_4_secc ServiceDiscovery_001; fallback of a car without contract",
+    source="ISO 15118-4, ServiceDiscovery_001; fallback of a car without contract",
     confidence="memory",
     areas=["charger", "fallback"],
     defects=["no-external-payment-with-tls"],
@@ -272,7 +272,7 @@ def test_external_payment_is_offered_with_tls(ev: Car, expect: Expect) -> None:
 @testcase(
     "PNC-042",
     requires=["V2G2-828", "V2G2-465"],
-    source="catalogue tls_pki_negative TLS2-21, TLS2-23",
+    source="TLS2-21, TLS2-23",
     confidence="source",
     areas=["charger", "trust"],
     defects=["contract-offered-without-tls"],
@@ -299,7 +299,7 @@ def test_contract_is_not_offered_without_tls(ev: Car, expect: Expect) -> None:
 @testcase(
     "PNC-043",
     requires=["PKI2-02", "V2G2-824"],
-    source="catalogue tls_pki_negative PKI2-02",
+    source="PKI2-02",
     confidence="source",
     areas=["charger", "trust"],
     defects=["accepts-not-yet-valid-contract"],
@@ -318,7 +318,7 @@ def test_contract_of_the_future_is_refused(ev: Car, csms: Csms, pki: Pki, expect
 @testcase(
     "PNC-044",
     requires=["PKI2-15"],
-    source="catalogue tls_pki_negative PKI2-15; field_bug_cases FB-20",
+    source="PKI2-15; FB-20",
     confidence="source",
     areas=["charger", "trust"],
     defects=["dies-on-malformed-certificate"],

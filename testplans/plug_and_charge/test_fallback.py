@@ -26,7 +26,7 @@ IDLE_CURRENT_A = 2.5
 @testcase(
     "PNC-090",
     requires=["C08", "V2G2-854"],
-    source="catalogue octt_pnc BX_C08_EIM; field bug FB-22",
+    source="BX_C08_EIM; FB-22",
     confidence="source",
     areas=["fallback", "charger"],
     defects=["no-rfid-fallback"],
@@ -55,7 +55,7 @@ def test_card_after_a_refused_contract(ev: Car, csms: Csms, pki: Pki, rfid: Rfid
 @testcase(
     "PNC-091",
     requires=["V2G2-542"],
-    source="field bug FB-04; catalogue tls_pki_negative TLS2-18",
+    source="FB-04; TLS2-18",
     confidence="source",
     areas=["fallback", "charger"],
     defects=["needs-replug-after-failure"],
@@ -75,7 +75,7 @@ def test_second_try_without_replug(ev: Car, expect: Expect) -> None:
 @testcase(
     "PNC-092",
     requires=["V2G2-740", "V2G2-753", "V2G2-754"],
-    source="catalogue iso15118_4_secc, TC_SECC_DC_VTB_SessionSetup_001; field bugs FB-08 and FB-09",
+    source="ISO 15118-4, TC_SECC_DC_VTB_SessionSetup_001; FB-08 and FB-09",
     confidence="source",
     areas=["charger"],
     defects=["resume-refuses-old-session"],
@@ -98,7 +98,7 @@ def test_pause_and_resume(ev: Car, expect: Expect) -> None:
 @testcase(
     "PNC-093",
     requires=["V2G2-589", "V2G2-841"],
-    source="catalogue iso15118_4_secc, ChargeParameterDiscovery_002; octt_pnc TC_K_57_CS; field bug FB-10",
+    source="ISO 15118-4, ChargeParameterDiscovery_002; TC_K_57_CS; FB-10",
     confidence="source",
     areas=["charger"],
     defects=["renegotiation-refused"],
@@ -123,7 +123,7 @@ def test_renegotiation_in_mid_charge(ev: Car, expect: Expect) -> None:
 @testcase(
     "PNC-094",
     requires=["F03"],
-    source="catalogue octt_pnc TC_E_35_CS",
+    source="TC_E_35_CS",
     confidence="source",
     areas=["backend", "charger"],
     defects=["remote-stop-ignored"],

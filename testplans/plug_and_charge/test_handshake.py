@@ -23,7 +23,7 @@ CLOCK_TOLERANCE_S = 60.0
     "PNC-001",
     requires=["V2G2-159", "V2G2-139"],
     defects=["sdp-ignores-first-request"],
-    source="ISO 15118-2:2014 7.10.1; catalogue timers.yaml sdp.response_wait",
+    source="ISO 15118-2:2014 7.10.1; bench/v2g/timers.toml sdp.response_wait",
     confidence="source2",
     areas=["charger"],
 )
@@ -48,7 +48,7 @@ def test_first_sdp_request_is_answered(ev: Car, expect: Expect, measure: Measure
     "PNC-002",
     requires=["V2G2-139"],
     defects=["sdp-answers-without-tls"],
-    source="catalogue iso15118_4_secc, TC_SECC_CMN_VTB_SDP_003; field bug FB-25",
+    source="ISO 15118-4, TC_SECC_CMN_VTB_SDP_003; FB-25",
     confidence="source",
     areas=["charger"],
 )
@@ -74,7 +74,7 @@ def test_sdp_response_leads_to_tls(ev: Car, expect: Expect) -> None:
     "PNC-003",
     requires=["V2G2-649"],
     defects=["tls-secc-unknown-root"],
-    source="catalogue timers.yaml tls.iso15118_2; tls_pki_negative",
+    source="bench/v2g/timers.toml tls.iso15118_2",
     confidence="memory",
     areas=["charger", "trust"],
 )
@@ -103,7 +103,7 @@ def test_tls_handshake(ev: Car, expect: Expect, measure: Measure) -> None:
     "PNC-004",
     requires=["V2G2-550"],
     defects=["contract-selection-refused"],
-    source="catalogue iso15118_4_secc, TC_SECC_CMN_VTB_PaymentServiceSelection_002",
+    source="ISO 15118-4, TC_SECC_CMN_VTB_PaymentServiceSelection_002",
     confidence="source",
     areas=["charger"],
 )
@@ -122,7 +122,7 @@ def test_contract_can_be_selected(ev: Car, expect: Expect) -> None:
     "PNC-005",
     requires=["V2G2-559"],
     defects=["payment-details-refuses-sub-ca-2"],
-    source="catalogue iso15118_4_secc, TC_SECC_CMN_VTB_PaymentDetails_001",
+    source="ISO 15118-4, TC_SECC_CMN_VTB_PaymentDetails_001",
     confidence="source",
     areas=["charger", "trust"],
 )
@@ -141,7 +141,7 @@ def test_contract_chain_is_accepted(ev: Car, expect: Expect) -> None:
     "PNC-006",
     requires=["V2G2-697"],
     defects=["genchallenge-constant", "evse-timestamp-wrong"],
-    source="catalogue iso15118_4_secc, TC_SECC_CMN_VTB_PaymentDetails_001; timers.yaml gen_challenge_bytes",
+    source="ISO 15118-4, TC_SECC_CMN_VTB_PaymentDetails_001; timers.toml gen_challenge_bytes",
     confidence="source",
     areas=["charger"],
 )
@@ -179,7 +179,7 @@ def test_challenge_is_fresh(ev: Car, expect: Expect, measure: Measure) -> None:
     "PNC-007",
     requires=["V2G2-565", "V2G2-905"],
     defects=["schedule-missing", "limits-swapped"],
-    source="catalogue iso15118_4_secc, TC_SECC_DC_VTB_ChargeParameterDiscovery_001; field bug FB-13",
+    source="ISO 15118-4, TC_SECC_DC_VTB_ChargeParameterDiscovery_001; FB-13",
     confidence="source",
     areas=["charger"],
 )
@@ -212,7 +212,7 @@ def test_charge_parameters(ev: Car, expect: Expect, until_finished: Callable[...
     "PNC-008",
     requires=["V2G2-589"],
     defects=["powerdelivery-start-refused"],
-    source="catalogue iso15118_4_secc, TC_SECC_DC_VTB_PowerDelivery_001",
+    source="ISO 15118-4, TC_SECC_DC_VTB_PowerDelivery_001",
     confidence="source",
     areas=["charger"],
 )

@@ -30,7 +30,7 @@ METER_ACCURACY = 0.02
 @testcase(
     "PNC-080",
     requires=["V2G2-691", "V2G2-796", "V2G2-903", "V2G2-904"],
-    source="catalogue iso15118_4_secc, TC_SECC_DC_VTB_MeteringReceipt_001",
+    source="ISO 15118-4, TC_SECC_DC_VTB_MeteringReceipt_001",
     confidence="source",
     areas=["charger", "reconciliation"],
     defects=["receipt-refused"],
@@ -49,7 +49,7 @@ def test_signed_receipt_is_accepted(ev: Car, charger_state: ChargerState, expect
 @testcase(
     "PNC-081",
     requires=["V2G2-481"],
-    source="catalogue iso15118_4_secc, TC_SECC_DC_VTB_MeteringReceipt_006 and _007",
+    source="ISO 15118-4, TC_SECC_DC_VTB_MeteringReceipt_006 and _007",
     confidence="source",
     areas=["charger", "reconciliation"],
     defects=["receipt-signature-ignored"],

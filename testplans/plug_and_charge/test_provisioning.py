@@ -37,7 +37,7 @@ CHARGE_S = 0.6
 @testcase(
     "PNC-060",
     requires=["V2G2-553", "M01.FR.01"],
-    source="catalogue iso15118_4_secc CertificateInstallation_001; octt_pnc TC_M_26_CS",
+    source="ISO 15118-4, CertificateInstallation_001; TC_M_26_CS",
     confidence="source",
     areas=["provisioning", "trust"],
     defects=["installation-answer-altered"],
@@ -68,7 +68,7 @@ def test_contract_is_installed_with_the_factory_certificate(
 @testcase(
     "PNC-061",
     requires=["M01.FR.01"],
-    source="OCPP 2.0.1 M01; catalogue octt_pnc TC_M_26_CS",
+    source="OCPP 2.0.1 M01; TC_M_26_CS",
     confidence="source",
     areas=["provisioning", "backend"],
     defects=["get15118-request-altered"],
@@ -104,7 +104,7 @@ def test_request_reaches_the_backend_unaltered(ev: Car, csms: Csms, expect: Expe
 @testcase(
     "PNC-062",
     requires=["V2G2-553", "M01.FR.01"],
-    source="catalogue octt_pnc TC_M_27_CS",
+    source="TC_M_27_CS",
     confidence="source",
     areas=["provisioning", "fallback"],
     defects=["installation-silent-when-service-down"],
@@ -125,7 +125,7 @@ def test_provisioning_service_down(ev: Car, csms: Csms, expect: Expect) -> None:
 @testcase(
     "PNC-063",
     requires=["V2G2-553"],
-    source="ISO 15118-2 table 109: performance time 4.5 s, timeout 5 s; catalogue timers.yaml",
+    source="ISO 15118-2 table 109: performance time 4.5 s, timeout 5 s; bench/v2g/timers.toml",
     confidence="source2",
     areas=["provisioning", "fallback"],
     defects=["installation-waits-forever"],
@@ -149,7 +149,7 @@ def test_provisioning_service_slow(ev: Car, csms: Csms, expect: Expect, measure:
 @testcase(
     "PNC-064",
     requires=["M01.FR.01"],
-    source="catalogue octt_pnc TC_M_27_CS",
+    source="TC_M_27_CS",
     confidence="source",
     areas=["provisioning", "fallback"],
     defects=["installation-ok-on-refusal"],
@@ -196,7 +196,7 @@ def test_provisioning_answer_too_large(ev: Car, csms: Csms, expect: Expect) -> N
 @testcase(
     "PNC-066",
     requires=["M02.FR.01"],
-    source="catalogue octt_pnc TC_M_28_CS",
+    source="TC_M_28_CS",
     confidence="source",
     areas=["provisioning"],
     defects=["certificate-update-refused"],

@@ -39,7 +39,7 @@ STRANGE_PROTOCOL = "urn:plugbench:no:such:protocol"
 @testcase(
     "PNC-095",
     requires=["V2G2-570", "V2G2-571"],
-    source="field bug FB-06; catalogue iso15118_4_secc, SessionStop_001",
+    source="FB-06; ISO 15118-4, SessionStop_001",
     confidence="source",
     areas=["charger"],
     defects=["early-stop-sequence-error"],
@@ -61,7 +61,7 @@ def test_early_stop_is_orderly(ev: Car, expect: Expect) -> None:
 @testcase(
     "PNC-096",
     requires=["V2G2-459", "V2G2-538", "V2G2-539"],
-    source="catalogue iso15118_4_secc, TC_SECC_CMN_VTB_Authorization_004",
+    source="ISO 15118-4, TC_SECC_CMN_VTB_Authorization_004",
     confidence="source",
     areas=["charger"],
     defects=["no-sequence-check"],
@@ -82,7 +82,7 @@ def test_message_out_of_order_is_refused(ev: Car, expect: Expect) -> None:
 @testcase(
     "PNC-097",
     requires=["V2G2-460"],
-    source="catalogue iso15118_4_secc, *_UnknownSession rows; tls_pki_negative EXI-07; field bug FB-11",
+    source="ISO 15118-4, *_UnknownSession rows; EXI-07; FB-11",
     confidence="source",
     areas=["charger"],
     defects=["no-session-id-check"],
@@ -106,7 +106,7 @@ def test_foreign_session_id_is_refused(ev: Car, expect: Expect) -> None:
 @testcase(
     "PNC-098",
     requires=["V2G2-443", "V2G2-537"],
-    source="catalogue iso15118_4_secc, *_sequence_timeout rows; timers.yaml V2G_SECC_Sequence_Timeout",
+    source="ISO 15118-4, *_sequence_timeout rows; timers.toml V2G_SECC_Sequence_Timeout",
     confidence="source2",
     areas=["charger"],
     defects=["never-times-out"],
@@ -140,7 +140,7 @@ def test_silent_car_is_dropped(ev: Car, expect: Expect, measure: Measure) -> Non
 @testcase(
     "PNC-099",
     requires=["EXI-05"],
-    source="catalogue tls_pki_negative EXI-05",
+    source="EXI-05",
     confidence="memory",
     areas=["charger"],
     defects=["reads-one-segment-per-message"],
@@ -160,7 +160,7 @@ def test_message_in_two_segments(ev: Car, expect: Expect) -> None:
 @testcase(
     "PNC-100",
     requires=["IEC 61851-23 CC"],
-    source="catalogue timers.yaml iec61851 timing_s.any_to_A, iec61851_23_dc.cablecheck_safe_voltage_V",
+    source="bench/v2g/timers.toml iec61851 timing_s.any_to_A, iec61851_23_dc.cablecheck_safe_voltage_V",
     confidence="memory",
     areas=["charger"],
     defects=["keeps-power-after-unplug"],
@@ -184,7 +184,7 @@ def test_unplug_in_mid_charge(ev: Car, expect: Expect, measure: Measure) -> None
 @testcase(
     "PNC-101",
     requires=["E12"],
-    source="catalogue octt_pnc TC_E_40_CS; field bug FB-26",
+    source="TC_E_40_CS; FB-26",
     confidence="source",
     areas=["backend", "charger"],
     defects=["stops-on-backend-loss"],
@@ -211,7 +211,7 @@ def test_backend_lost_in_mid_charge(ev: Car, csms: Csms, charger_state: ChargerS
 @testcase(
     "PNC-102",
     requires=["EXI-01"],
-    source="catalogue tls_pki_negative EXI-01",
+    source="EXI-01",
     confidence="memory",
     areas=["charger"],
     defects=["dies-on-malformed-exi"],
@@ -236,7 +236,7 @@ def test_malformed_exi_is_survived(ev: Car, expect: Expect) -> None:
 @testcase(
     "PNC-103",
     requires=["V2G2-172"],
-    source="catalogue iso15118_4_secc, TC_SECC_CMN_VTB_SupportedAppProtocol_002",
+    source="ISO 15118-4, TC_SECC_CMN_VTB_SupportedAppProtocol_002",
     confidence="source",
     areas=["charger"],
     defects=["accepts-unknown-protocol"],
@@ -258,7 +258,7 @@ def test_unknown_protocol_is_not_negotiated(ev: Car, expect: Expect) -> None:
 @testcase(
     "PNC-104",
     requires=["V2G2-854", "V2G2-856"],
-    source="catalogue tls_pki_negative AUT2-13; field bug FB-23",
+    source="AUT2-13; FB-23",
     confidence="source",
     areas=["fallback", "backend"],
     defects=["accepts-rejected-rfid"],

@@ -37,7 +37,7 @@ UNKNOWN_ROOT = ("FAILED_CertChainError", "FAILED_NoCertificateAvailable")
 @testcase(
     "PNC-070",
     requires=["M05.FR.01", "M05.FR.02", "M03.FR.01", "M04.FR.01"],
-    source="catalogue octt_pnc TC_M_03_CS, TC_M_14_CS, TC_M_20_CS",
+    source="TC_M_03_CS, TC_M_14_CS, TC_M_20_CS",
     confidence="source",
     areas=["trust"],
     defects=["installed-root-not-listed"],
@@ -66,7 +66,7 @@ def test_v2g_root_is_installed_listed_and_deleted(
 @testcase(
     "PNC-071",
     requires=["M05.FR.01", "M04.FR.01", "C07.FR.01"],
-    source="catalogue octt_pnc TC_M_04_CS, TC_M_20_CS, EV_201_PNC_04; tls_pki_negative PKI2-07",
+    source="TC_M_04_CS, TC_M_20_CS, EV_201_PNC_04; PKI2-07",
     confidence="source",
     areas=["trust", "backend"],
     defects=["deleted-root-still-trusted"],
@@ -101,7 +101,7 @@ def test_deleted_mo_root_is_no_longer_trusted(
 @testcase(
     "PNC-072",
     requires=["M05"],
-    source="catalogue octt_pnc TC_M_07_CS, EV_201_M05_EXPIRED",
+    source="TC_M_07_CS, EV_201_M05_EXPIRED",
     confidence="source",
     areas=["trust"],
     defects=["installs-expired-root"],

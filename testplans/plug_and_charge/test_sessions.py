@@ -28,7 +28,7 @@ CURRENT_TOLERANCE = 0.05
     "PNC-010",
     requires=["V2G2-592", "V2G2-570", "E06"],
     defects=["no-current-delivered", "transaction-never-ended"],
-    source="catalogue iso15118_4_secc, CurrentDemand_001 and SessionStop_001; facts/ocpp.md E01-E06",
+    source="ISO 15118-4, CurrentDemand_001 and SessionStop_001; OCPP 2.0.1 E01-E06",
     confidence="source",
     areas=["charger", "backend"],
 )
@@ -51,7 +51,7 @@ def test_dc_contract_session(ev: Car, expect: Expect) -> None:
     "PNC-011",
     requires=["V2G2-860", "V2G2-862"],
     defects=["ac-contactor-stays-open"],
-    source="catalogue timers.yaml control_pilot.contactor_close_AC; field bug FB-28",
+    source="bench/v2g/timers.toml control_pilot.contactor_close_AC; FB-28",
     confidence="source2",
     areas=["charger", "backend"],
 )
@@ -72,7 +72,7 @@ def test_ac_contract_session(ev: Car, expect: Expect) -> None:
     "PNC-012",
     requires=["V2G2-562", "V2G2-854"],
     defects=["eim-authorization-stays-ongoing"],
-    source="catalogue iso15118_4_secc, TC_SECC_CMN_VTB_Authorization_001",
+    source="ISO 15118-4, TC_SECC_CMN_VTB_Authorization_001",
     confidence="source",
     areas=["charger", "fallback"],
 )
@@ -95,7 +95,7 @@ def test_dc_card_session(ev: Car, rfid: Rfid, expect: Expect, until_finished: Ca
     "PNC-013",
     requires=["V2G2-902", "V2G2-691", "IEC 61851-1 A.3"],
     defects=["ac-meterinfo-missing", "pilot-duty-10-percent"],
-    source="catalogue iso15118_4_secc, ChargingStatus_001; timers.yaml iec61851 duty",
+    source="ISO 15118-4, ChargingStatus_001; timers.toml iec61851 duty",
     confidence="source",
     areas=["charger", "reconciliation", "fallback"],
 )
@@ -127,7 +127,7 @@ def test_ac_card_session_without_tls(ev: Car, rfid: Rfid, expect: Expect, measur
     "PNC-014",
     requires=["V2G2-586", "V2G2-704"],
     defects=["precharge-undershoot"],
-    source="catalogue iso15118_4_secc, TC_SECC_DC_VTB_PreCharge_001 (5 %); field bug FB-15",
+    source="ISO 15118-4, TC_SECC_DC_VTB_PreCharge_001 (5 %); FB-15",
     confidence="source",
     areas=["charger"],
 )
@@ -164,7 +164,7 @@ def test_precharge_reaches_the_battery(ev: Car, expect: Expect, measure: Measure
     "PNC-015",
     requires=["V2G2-592"],
     defects=["current-overshoot", "current-before-request"],
-    source="field bug FB-16; catalogue timers.yaml iec61851_23_dc.steady_output",
+    source="FB-16; bench/v2g/timers.toml iec61851_23_dc.steady_output",
     confidence="source",
     areas=["charger"],
 )
@@ -195,7 +195,7 @@ def test_current_follows_its_target(ev: Car, expect: Expect, measure: Measure) -
     "PNC-016",
     requires=["V2G2-596"],
     defects=["voltage-stays-after-stop"],
-    source="field bug FB-14; catalogue timers.yaml iec61851_23_dc.cablecheck_safe_voltage_V",
+    source="FB-14; bench/v2g/timers.toml iec61851_23_dc.cablecheck_safe_voltage_V",
     confidence="source",
     areas=["charger"],
 )
@@ -215,7 +215,7 @@ def test_voltage_falls_after_stop(ev: Car, expect: Expect) -> None:
     "PNC-017",
     requires=["V2G2-583", "V2G2-700"],
     defects=["cable-check-without-insulation-test"],
-    source="catalogue iso15118_4_secc, TC_SECC_DC_VTB_CableCheck_001",
+    source="ISO 15118-4, TC_SECC_DC_VTB_CableCheck_001",
     confidence="source",
     areas=["charger"],
 )

@@ -48,7 +48,7 @@ CERTIFICATE_SIGNED_S = 30.0
 @testcase(
     "PNC-052",
     requires=["TLS2-18"],
-    source="catalogue tls_pki_negative TLS2-18; field_bug_cases FB-21",
+    source="TLS2-18; FB-21",
     confidence="source",
     areas=["charger"],
     defects=["tls-dies-after-failed-handshake"],
@@ -71,7 +71,7 @@ def test_failed_handshakes_do_no_harm(ev: Car, timeline: Timeline, expect: Expec
 @testcase(
     "PNC-050",
     requires=["TLS2-01", "TLS2-02"],
-    source="catalogue tls_pki_negative TLS2-01, TLS2-02; RFC 5246 appendix E.1",
+    source="TLS2-01, TLS2-02; RFC 5246 appendix E.1",
     confidence="memory",
     areas=["charger", "trust"],
     defects=["tls-accepts-1.1"],
@@ -92,7 +92,7 @@ def test_old_tls_is_refused(ev: Car, timeline: Timeline, expect: Expect) -> None
 @testcase(
     "PNC-051",
     requires=["TLS2-03"],
-    source="catalogue tls_pki_negative TLS2-03",
+    source="TLS2-03",
     confidence="memory",
     areas=["charger", "trust"],
     defects=["tls-accepts-any-suite"],
@@ -112,7 +112,7 @@ def test_foreign_cipher_suites_are_refused(ev: Car, timeline: Timeline, expect: 
 @testcase(
     "PNC-053",
     requires=["V2G2-875"],
-    source="catalogue tls_pki_negative TLS2-09, TLS2-10",
+    source="TLS2-09, TLS2-10",
     confidence="source",
     areas=["trust"],
     defects=["secc-certificate-expired"],
@@ -138,7 +138,7 @@ def test_secc_certificate_is_valid_now(ev: Car, expect: Expect, measure: Measure
 @testcase(
     "PNC-054",
     requires=["V2G2-925", "V2G2-875"],
-    source="catalogue tls_pki_negative TLS2-11; field_bug_cases FB-19",
+    source="TLS2-11; FB-19",
     confidence="source",
     areas=["trust"],
     defects=["secc-certificate-wrong-domain-component"],
@@ -158,7 +158,7 @@ def test_secc_certificate_names_its_role(ev: Car, expect: Expect) -> None:
 @testcase(
     "PNC-055",
     requires=["V2G2-871"],
-    source="catalogue tls_pki_negative TLS2-12",
+    source="TLS2-12",
     confidence="source",
     areas=["trust"],
     defects=["secc-chain-incomplete"],
@@ -180,7 +180,7 @@ def test_secc_chain_is_complete(ev: Car, expect: Expect) -> None:
 @testcase(
     "PNC-056",
     requires=["A02.FR.02", "A02.FR.03", "A02.FR.06"],
-    source="catalogue octt_pnc TC_A_12_CS",
+    source="TC_A_12_CS",
     confidence="source",
     areas=["trust", "backend"],
     defects=["csr-keeps-old-certificate"],
@@ -206,7 +206,7 @@ def test_secc_certificate_is_renewed(ev: Car, csms: Csms, timeline: Timeline, ex
 @testcase(
     "PNC-057",
     requires=["V2G2-925", "A02.FR.06", "A02.FR.07"],
-    source="catalogue tls_pki_negative TLS2-11; octt_pnc TC_A_14_CS",
+    source="TLS2-11; TC_A_14_CS",
     confidence="source",
     areas=["trust", "backend"],
     defects=["accepts-unfit-signed-certificate"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ print([name for name in sys.modules if "pytest" in name])
 
 
 @pytest.fixture
-def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Write a plan with a fake bench; returns a function of what its two cases do."""
     monkeypatch.chdir(tmp_path)
 
@@ -78,7 +79,8 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             monkeypatch.delitem(sys.modules, name)
         return str(folder)
 
-    return write
+    yield write
+    sys.modules.pop("test_plan", None)  # another test's plan of that name would be taken for this one
 
 
 def test_help_names_the_verbs_and_loads_none(capsys: pytest.CaptureFixture[str]) -> None:
