@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any
 
-from bench.plan import Expect, Measure, testcase
+from bench.plan import Expect, Inconclusive, Measure, testcase
 from bench.v2g import timers, tls
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ def test_tls_handshake(ev: Car, expect: Expect, measure: Measure) -> None:
     knows.
     """
     session = ev.plug_in()
-    session.discover()
+    found = session.discover()
+    if found is None or found.response is None or not found.response.tls:
+        raise Inconclusive("the charger's SDP response offers no TLS")  # PNC-002 judges that
     with expect.session_may_end() as ending:
         session.connect()
     expect(ending.reason, "end of the handshake").to_be(None)
