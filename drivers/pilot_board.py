@@ -7,6 +7,7 @@ other process.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import termios
@@ -69,9 +70,7 @@ class PilotBoard(ControlPilot, Contactor, CardReader):
             try:
                 self._serial = self._open_port()
             except (OSError, ValueError, termios.error) as error:  # SerialException is an OSError
-                # pyserial's text names the port and the number twice
-                reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-                raise self._not_found(f"the port cannot be opened: {reason}") from error
+                raise self._not_found(f"the port cannot be opened: {_reason(error)}") from error
             try:
                 self.identify()
                 self._command(f"WDOG {self.watchdog_s:.2f}")
@@ -182,3 +181,11 @@ class PilotBoard(ControlPilot, Contactor, CardReader):
                 raise OSError("an answer without an end")
             if time.monotonic() > deadline:
                 raise TimeoutError(f"no answer within {self._timeout_s:g} s")
+
+
+def _reason(error: Exception) -> str:
+    """Why a port cannot be opened; pyserial's own text names the port and the number twice."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.EAGAIN, errno.EACCES) and "lock" in str(error):
+        return "another process holds it for its exclusive use"
+    return os.strerror(number) if number else str(error)

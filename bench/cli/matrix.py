@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import json
-import os
 import re
 import subprocess
 import sys
@@ -82,7 +81,7 @@ def selection(named: Sequence[str]) -> str:
 
 
 def run_defect(
-    defect: str,
+    defect: str | None,
     named: Sequence[str],
     *,
     plan: Sequence[str],
@@ -91,41 +90,37 @@ def run_defect(
     timeout_s: float,
     keep: Path | None,
 ) -> Row:
-    """Run the plan once with one defect on an embedded bench of its own, in a process of its own."""
+    """Run the plan once with a defect (None: without) in a process of its own, on an embedded bench of its own."""
     from fixtures import benches_dir
 
     started = time.monotonic()
+    label = defect or "none"
+
+    def broken(problem: str) -> Row:
+        return Row(label, tuple(named), {}, time.monotonic() - started, problem)
+
     with tempfile.TemporaryDirectory(prefix="plugbench-matrix-") as scratch_name:
         scratch = Path(scratch_name)
         bench = scratch / "bench.toml"
         text = (benches_dir() / "embedded.toml").read_text(encoding="utf-8")
-        bench.write_text(
-            re.sub(r'(?m)^name = ".*"$', f'name = "matrix-{defect}"', text, count=1), encoding="utf-8"
-        )
-        results = keep / defect if keep is not None else scratch / "results"
-        command = [sys.executable, "-m", "bench.cli", "run", *plan, "--bench", str(bench), "--defect", defect]
+        text = re.sub(r'(?m)^name = ".*"$', f'name = "matrix-{label}"', text, count=1)
+        bench.write_text(text, encoding="utf-8")
+        results = keep / label if keep is not None else scratch / "results"
+        command = [sys.executable, "-m", "bench.cli", "run", *plan, "--bench", str(bench)]
         command += ["--results", str(results), "--no-report"]
-        if only_named:
-            command += ["-k", selection(named)]
-        if slow:
-            command.append("--slow")
-        environment = {**os.environ, "PLUGBENCH_PLAIN": "1"}
+        command += ["--defect", defect] if defect is not None else []
+        command += ["-k", selection(named)] if only_named else []
+        command += ["--slow"] if slow else []
         try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=timeout_s, env=environment, check=False
-            )
+            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
         except subprocess.TimeoutExpired:
-            return Row(
-                defect, tuple(named), {}, time.monotonic() - started, f"no end after {timeout_s:.0f} s"
-            )
+            return broken(f"no end after {timeout_s:.0f} s")
         files = sorted(results.glob("*/run.json"))
         if not files:
             lines = (done.stderr or done.stdout).strip().splitlines()
-            return Row(
-                defect, tuple(named), {}, time.monotonic() - started, lines[-1] if lines else "no run.json"
-            )
+            return broken(lines[-1] if lines else "no run.json")
         run = json.loads(files[-1].read_text(encoding="utf-8"))
-    return read_row(defect, named, run, time.monotonic() - started)
+    return read_row(label, named, run, time.monotonic() - started)
 
 
 def line(row: Row) -> str:

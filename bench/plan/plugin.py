@@ -270,7 +270,7 @@ class Conductor:
         session.
         """
         self._interrupted = isinstance(excinfo.value, KeyboardInterrupt)
-        self._stop_cause = one_line(str(excinfo.value)) or type(excinfo.value).__name__
+        self._stop_cause = one_line(str(excinfo.value)) or "interrupted"
         if self.run is not None:
             try:
                 self.run.station.safe_state()

@@ -55,6 +55,7 @@ def test_a_stopped_run(how: str, bench_file: Callable[..., Path], watch: Watch, 
     content = records(run.folder)
     _measured(content)
     assert content["run"]["interrupted"] and content["run"]["exit_code"] == 4
+    assert content["run"]["stop_cause"] == cause
     cut = _by_id(content)["END-02"]
     assert (cut["verdict"], cut["reason"]) == ("inconclusive", "the run was interrupted")
     assert cut["session"]["traces"]["current_a"], "what was measured in the case that was cut short"
