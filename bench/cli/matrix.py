@@ -90,7 +90,7 @@ def run_defect(
     timeout_s: float,
     keep: Path | None,
 ) -> Row:
-    """Run the plan once with a defect (None: without) in a process of its own, on an embedded bench of its own."""
+    """Run the plan once with a defect (None: without) on an embedded bench and in a process of its own."""
     from fixtures import benches_dir
 
     started = time.monotonic()
