@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from bench.pki.credential import Credential
+from bench.pki.unreadable import UNREADABLE
 
 RootKind = Literal["V2GRoot", "MORoot", "CSMSRoot", "ManufacturerRoot"]
 ROOT_FOLDERS: dict[RootKind, str] = {
@@ -120,7 +121,7 @@ class CertificateStore:
         try:
             if not identity.chain:
                 raise ValueError("no certificate in it")
-        except ValueError as error:
+        except UNREADABLE as error:
             raise StoreError(f"{folder / 'chain.pem'}: not a PEM certificate chain: {error}") from error
         return identity
 
@@ -129,7 +130,7 @@ class CertificateStore:
         for path in sorted((self.folder / ROOT_FOLDERS[kind]).glob("*.pem")):
             try:
                 roots.extend(x509.load_pem_x509_certificates(_read(path)))
-            except ValueError as error:
+            except UNREADABLE as error:
                 raise StoreError(f"{path}: not a PEM certificate: {error}") from error
         return roots
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal, Unpack
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
@@ -22,6 +21,7 @@ from bench.pki.credential import Credential
 from bench.pki.faults import faulty_credential
 from bench.pki.issue import Faults
 from bench.pki.revocation import Revocations
+from bench.pki.unreadable import UNREADABLE
 
 DEFAULT_OCSP_URL = "http://localhost:9380/ocsp"
 DEFAULT_SECC_NAME = "DE*PBX*E00001"
@@ -273,6 +273,6 @@ def read_csr(csr_pem: str | bytes) -> x509.CertificateSigningRequest:
         list(csr.subject)
     except BadCsr:
         raise
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, Warning) as error:
+    except UNREADABLE as error:
         raise BadCsr(f"not a readable certificate signing request ({error})") from error
     return csr

@@ -19,13 +19,14 @@ from types import TracebackType
 from typing import Any, Literal
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 
 from bench.pki.credential import Credential
 from bench.pki.hierarchy import Pki
+from bench.pki.unreadable import UNREADABLE
 from bench.pki.validate import ocsp_urls
 
 MAX_REQUEST_BYTES = 16_384
@@ -33,7 +34,6 @@ MAX_RESPONSE_BYTES = 65_536
 MAX_AGE = timedelta(days=7)
 _REQUEST_TIMEOUT_S = 5.0
 _MAX_NONCE = 128
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, Warning)
 
 Status = Literal["good", "revoked", "unknown"]
 _STATUS: dict[ocsp.OCSPCertStatus, Status] = {
@@ -123,7 +123,7 @@ class OcspResponder:
             algorithm = request.hash_algorithm
             nonce = _nonce(request)
             issuer = self._issuer(request, algorithm)
-        except _UNREADABLE:
+        except UNREADABLE:
             return _refusal(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
         if issuer is None:
             return _refusal(ocsp.OCSPResponseStatus.UNAUTHORIZED)
@@ -331,7 +331,7 @@ def read_response(data: bytes, certificate: x509.Certificate, issuer: x509.Certi
         )
     except InvalidSignature as error:
         raise OcspError("the answer is not signed by the issuer") from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise OcspError(f"the answer cannot be read ({error})") from error
 
 

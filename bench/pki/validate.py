@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
@@ -23,22 +23,12 @@ from bench.pki import emaid
 from bench.pki.credential import Credential
 from bench.pki.profile import REQUIRED_DOMAIN_COMPONENT, REQUIRED_KEY_USAGE, key_usage_names
 from bench.pki.revocation import RevocationSource
+from bench.pki.unreadable import UNREADABLE
 
 Purpose = Literal["secc", "contract", "oem", "cps"]
 
 MAX_CERTIFICATE_BYTES = 16_384
 MAX_INTERMEDIATES = 10
-# What cryptography raises for content it cannot read; Warning is there for runs that turn warnings into
-# errors.
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    OverflowError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
-    Warning,
-)
 
 
 class BadCertificate(ValueError):  # noqa: N818 - the name says what was handed in
@@ -85,7 +75,7 @@ def load_der(data: bytes) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(bytes(data))
         _touch(certificate)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise BadCertificate(f"not a readable certificate ({error})") from error
     return certificate
 
@@ -96,7 +86,7 @@ def load_pem(data: bytes) -> list[x509.Certificate]:
         certificates = x509.load_pem_x509_certificates(data)
         for each in certificates:
             _touch(each)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise BadCertificate(f"not a readable PEM certificate ({error})") from error
     return certificates
 
@@ -118,14 +108,14 @@ def public_key(certificate: x509.Certificate) -> object | None:
     """The subject's key, or None when it is of a kind or on a curve that cannot be read."""
     try:
         return certificate.public_key()
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
 def _extension(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> Any:
     try:
         return certificate.extensions.get_extension_for_class(kind).value
-    except (x509.ExtensionNotFound, *_UNREADABLE):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return None
 
 
@@ -140,7 +130,7 @@ def _names(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> list[st
 def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, *_UNREADABLE):
+    except (InvalidSignature, *UNREADABLE):
         return False
     return True
 
@@ -348,7 +338,7 @@ def describe(certificate: x509.Certificate) -> dict[str, Any]:
     try:
         hash_algorithm = certificate.signature_hash_algorithm
         algorithm = hash_algorithm.name if hash_algorithm is not None else ""
-    except _UNREADABLE:
+    except UNREADABLE:
         algorithm = ""
     oid = certificate.signature_algorithm_oid
     return {

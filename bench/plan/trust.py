@@ -14,7 +14,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bench.pki.validate import Purpose, validate_chain
+from bench.pki.validate import BadCertificate, Purpose, load_der, validate_chain
 from bench.timeline import Event
 from bench.v2g import codec
 
@@ -92,8 +92,8 @@ def _judged(role: str, purpose: Purpose, sent: Any, pki: Any) -> Chain | None:
     if not encoded:
         return None
     try:
-        chain = [x509.load_der_x509_certificate(one) for one in encoded]
-    except ValueError as error:
+        chain = [load_der(one) for one in encoded]
+    except BadCertificate as error:
         return {"role": role, "problems": [f"malformed: {error}"], "chain": [], "root": None}
     roots = [pki.v2g_root, pki.mo_root]
     check = validate_chain(chain[0], chain[1:], roots, at=datetime.now(UTC), purpose=purpose)

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from types import TracebackType
 
-from bench.v2g import tls, v2gtp
+from bench.v2g import ports, tls, v2gtp
 
 _RECEIVE_BYTES = 65_536
 DEFAULT_TIMEOUT_S = 5.0
@@ -91,6 +91,7 @@ class V2GConnection:
         sock = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
         try:
             sock.settimeout(timeout_s)
+            ports.bind_dynamic(sock)
             sock.connect(target)
             # A car's request must leave at once: performance times are measured from it.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

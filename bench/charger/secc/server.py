@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from bench.charger.secc import dispatch
 from bench.charger.secc.session import Session
-from bench.v2g import codec, v2gtp
+from bench.v2g import codec, ports, v2gtp
 from bench.v2g.messages import sap
 
 if TYPE_CHECKING:
@@ -73,10 +73,9 @@ class Listener:
         self.charger = charger
         self.tls = tls
         self._socket = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
-        self._socket.bind((address, 0, 0, scope))
+        self.port = ports.bind_dynamic(self._socket, address, scope)
         self._socket.listen(MAX_CONNECTIONS)
         self._socket.setblocking(False)
-        self.port = int(self._socket.getsockname()[1])
         self._accepting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
