@@ -16,6 +16,8 @@ if __name__ == "__main__":  # allows running from a checkout
 
 from bench.v2g import codec
 from bench.v2g.messages import iso2, sap
+from bench.v2g.messages.iso20 import common, dc
+from bench.v2g.messages.iso20 import commontypes as c
 
 V, A, W, WH = "V", "A", "W", "Wh"
 P = iso2.PhysicalValue.of
@@ -26,8 +28,58 @@ def _message(body: Any) -> iso2.V2G_Message:
     return iso2.V2G_Message(Header=header, Body=iso2.Body(BodyElement=body))
 
 
+def messages_20() -> dict[str, tuple[str, Any]]:
+    """The messages of ISO 15118-20."""
+    header = c.MessageHeader(SessionID=bytes(range(1, 9)), TimeStamp=1_700_000_000)
+    q = c.RationalNumber.of
+    certificate = bytes(range(256)) * 2 + bytes(50)
+    chain = common.SubCertificates(Certificate=[certificate + bytes(n) for n in (20, 40)])
+    return {
+        "-20 DC_ChargeLoopReq": (
+            "iso20-dc",
+            dc.DC_ChargeLoopReq(
+                Header=header,
+                DisplayParameters=c.DisplayParameters(PresentSOC=42, ChargingComplete=False),
+                MeterInfoRequested=False,
+                EVPresentVoltage=q(397.5),
+                CLReqControlMode=dc.Scheduled_DC_CLReqControlMode(
+                    EVTargetEnergyRequest=q(40_000),
+                    EVTargetCurrent=q(120),
+                    EVTargetVoltage=q(398),
+                    EVMaximumChargePower=q(150_000),
+                    EVMinimumChargePower=q(0),
+                    EVMaximumChargeCurrent=q(400),
+                    EVMaximumVoltage=q(420),
+                ),
+            ),
+        ),
+        "-20 CertificateInstallationRes": (
+            "iso20-common",
+            common.CertificateInstallationRes(
+                Header=header,
+                ResponseCode=c.responseCode.OK,
+                EVSEProcessing=c.processing.Finished,
+                CPSCertificateChain=common.CertificateChain(
+                    Certificate=certificate,
+                    SubCertificates=common.SubCertificates(Certificate=[certificate] * 3),
+                ),
+                SignedInstallationData=common.SignedInstallationData(
+                    Id="id1",
+                    ContractCertificateChain=common.ContractCertificateChain(
+                        Certificate=certificate + bytes(500), SubCertificates=chain
+                    ),
+                    ECDHCurve=common.ecdhCurve.SECP521,
+                    DHPublicKey=bytes(133),
+                    SECP521_EncryptedPrivateKey=bytes(94),
+                ),
+                RemainingContractCertificateChains=0,
+            ),
+        ),
+    }
+
+
 def messages() -> dict[str, tuple[str, Any]]:
-    """Name -> (schema, message): the messages of the table in facts/exi.md that the codec knows."""
+    """Name -> (schema, message): the messages of the table in facts/exi.md."""
     status = iso2.DC_EVStatus(EVReady=True, EVErrorCode=iso2.DC_EVErrorCode.NO_ERROR, EVRESSSOC=42)
     evse = iso2.DC_EVSEStatus(
         NotificationMaxDelay=0,
@@ -145,6 +197,7 @@ def messages() -> dict[str, tuple[str, Any]]:
                 )
             ),
         ),
+        **messages_20(),
     }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 _EXAMPLES = """examples:
   plugbench exi decode --schema iso2 8098004051f703a137b3bab9c0
   plugbench exi decode --schema sap --json --file handshake.exi
+  plugbench exi decode --schema iso20-dc 802c0400000000000000000052
   echo 80d00157... | plugbench exi decode --schema xmldsig --fragment
   plugbench exi encode --schema iso2 --file message.xml
   plugbench exi encode --schema iso2 --deviations < invalid.xml

@@ -113,7 +113,7 @@ class Converter:
         return node
 
     def _child_name(self, spec: Spec, value: Any) -> g.QName:
-        if isinstance(spec.type, RecordMeta) and spec.type._element and spec.type._abstract:
+        if spec.head:
             kind: Any = type(value)
             if isinstance(value, Record) and kind._element:
                 return kind._ns, kind.__name__
@@ -164,7 +164,7 @@ class Converter:
             fields: dict[g.QName, Spec] = {}
             for spec in cls._fields.values():
                 if spec.kind == "element":
-                    if isinstance(spec.type, RecordMeta) and spec.type._element and spec.type._abstract:
+                    if spec.head:
                         fields.update(
                             {(c._ns, c.__name__): spec for c in self.grammars.substitutes(spec.type)}
                         )
@@ -201,7 +201,7 @@ class Converter:
             spec = fields.get(qname)
             if spec is not None:
                 kind = spec.type
-                if isinstance(kind, RecordMeta) and kind._element and kind._abstract:
+                if spec.head:
                     kind = self.grammars.globals[qname].type
                 item = self._value(child, kind)
                 if spec.repeated:
@@ -312,7 +312,7 @@ def is_deviant(value: Any) -> bool:
         return is_deviant(value.value)
     if not isinstance(value, Record):
         return False
-    if getattr(value, "_node", None) is not None:
+    if getattr(value, "_node", None) is not None or not _choices_kept(value):
         return True
     for key, spec in value._fields.items():
         item = getattr(value, key, None)
@@ -327,6 +327,16 @@ def is_deviant(value: Any) -> bool:
         elif any(is_deviant(one) for one in (item if spec.repeated else [item])):
             return True
     return False
+
+
+def _choices_kept(value: Record) -> bool:
+    """Whether one field of each choice is set, or none where it may be left out."""
+    present: dict[tuple[str, bool], int] = {}
+    for key, spec in value._fields.items():
+        if spec.choice:
+            group = spec.choice, spec.choice_optional
+            present[group] = present.get(group, 0) + (getattr(value, key, None) is not None)
+    return all(count == 1 or (count == 0 and optional) for (_, optional), count in present.items())
 
 
 def parse_leniently(kind: Simple, text: str) -> Any:

@@ -14,12 +14,14 @@ Class keywords (``class X(Record, ns=..., element=True)``):
     qualified   False: child elements are in no namespace (elementFormDefault="unqualified")
     attributes_qualified  True: attributes are in ``ns``
     element     True: a global element of the class's name exists with this type
+    replaceable True: other elements may stand for this one although it is not abstract (xs:substitutionGroup)
     abstract    True: the type (and the element) may only stand for its derived classes
     type_name   the schema's name of the type (default: class name + "Type")
     content     the particle tree, where it is not simply the sequence of the fields
     mixed       True: character data may stand between the children
     default_element  the element a bare instance stands for as fragment root, where several have this type
-    head        the class whose element this global element may replace; default: nearest abstract global base
+    head        the class whose element this global element may replace; default: the nearest global base that
+                is abstract or replaceable
 """
 
 from __future__ import annotations
@@ -49,7 +51,20 @@ class Spec:
     ``type`` is a :class:`Simple` or a Record class; ``uri`` and ``name`` are the XML name.
     """
 
-    __slots__ = ("default", "default_factory", "kind", "max", "min", "name", "owner", "ref", "type", "uri")
+    __slots__ = (
+        "choice",
+        "choice_optional",
+        "default",
+        "default_factory",
+        "kind",
+        "max",
+        "min",
+        "name",
+        "owner",
+        "ref",
+        "type",
+        "uri",
+    )
 
     def __init__(  # noqa: PLR0917
         self,
@@ -66,6 +81,15 @@ class Spec:
         self.min, self.max = min, max
         self.name = self.uri = ""
         self.owner: Any = None
+        self.choice, self.choice_optional = "", False
+
+    @property
+    def head(self) -> bool:
+        """Whether other elements may stand in the place of this one: its type heads a substitution group."""
+        kind = self.type
+        if not isinstance(kind, RecordMeta) or not kind._element:
+            return False
+        return kind._abstract or (kind._replaceable and self.ref)
 
     @property
     def repeated(self) -> bool:
@@ -93,22 +117,28 @@ def element(
     min: int | None = None,
     max: int = 1,
     ref: bool = False,
+    one_of: str = "",
+    at_most_one_of: str = "",
 ) -> Any:
     """A child element. Without ``type`` it is that of the annotation (an enumeration or a Record class).
 
     ``default=None`` (or ``default_factory=list`` on a repeated one) declares it optional, minOccurs="0".
     ``ref=True`` is a reference to the global element of that class, which brings its own namespace (a field
     whose
-    type is an abstract head always is one).
+    type is an abstract head always is one). Neighbours with the same ``one_of`` are an xs:choice, of which
+    exactly one
+    is present; with ``at_most_one_of`` the choice may be left out.
     """
     optional = default is not MISSING or default_factory is not None
-    return Spec(
+    spec = Spec(
         "element", type, default, default_factory, (0 if optional else 1) if min is None else min, max, ref
     )
+    spec.choice, spec.choice_optional = one_of or at_most_one_of, bool(at_most_one_of)
+    return spec
 
 
-def attribute(type: Any, *, default: Any = MISSING) -> Any:
-    """An attribute; optional when it has a default."""
+def attribute(type: Any = None, *, default: Any = MISSING) -> Any:
+    """An attribute; optional when it has a default. Without ``type`` it is the annotated enumeration."""
     return Spec("attribute", type, default, None, 0 if default is not MISSING else 1, 1)
 
 
@@ -141,6 +171,7 @@ class RecordMeta(type):
         attributes_qualified: bool | None = None,
         element: bool = False,
         abstract: bool = False,
+        replaceable: bool = False,
         type_name: str | None = None,
         content: Any = None,
         mixed: bool = False,
@@ -159,6 +190,7 @@ class RecordMeta(type):
         inherited_aq = getattr(base, "_attributes_qualified", False)
         any_cls._attributes_qualified = inherited_aq if attributes_qualified is None else attributes_qualified
         any_cls._element, any_cls._abstract = element, abstract
+        any_cls._replaceable = replaceable
         any_cls._type_name = f"{name}Type" if type_name is None else type_name
         any_cls._content = content
         any_cls._mixed = mixed or getattr(base, "_mixed", False)
@@ -167,12 +199,10 @@ class RecordMeta(type):
         fields = dict(getattr(base, "_fields", {}))
         for key, spec in own.items():
             spec.name, spec.owner = key, cls
-            if spec.type is None and spec.kind == "element":
+            if spec.type is None and spec.kind in ("element", "attribute"):
                 spec.type = _annotated_type(annotations[key])
             if spec.kind == "element":
-                if spec.ref or (
-                    isinstance(spec.type, RecordMeta) and spec.type._element and spec.type._abstract
-                ):
+                if spec.ref or spec.head:
                     spec.uri = spec.type._ns
                 else:
                     spec.uri = any_cls._ns if qualified else ""
@@ -186,6 +216,7 @@ class RecordMeta(type):
     _ns: str
     _element: bool
     _abstract: bool
+    _replaceable: bool
     _type_name: str
     _content: Any
     _mixed: bool
@@ -197,7 +228,7 @@ class RecordMeta(type):
 
 def _nearest_head(base: Any) -> Any:
     for cls in base.__mro__:
-        if isinstance(cls, RecordMeta) and cls._element and cls._abstract:
+        if isinstance(cls, RecordMeta) and cls._element and (cls._abstract or cls._replaceable):
             return cls
     return None
 
@@ -403,7 +434,17 @@ def _is_enumeration(value: Any, module: types.ModuleType) -> bool:
 
 
 _deviants: dict[Any, Any] = {}
-_INHERITED = ("_ns", "_element", "_abstract", "_type_name", "_content", "_mixed", "_default_element", "_head")
+_INHERITED = (
+    "_ns",
+    "_element",
+    "_abstract",
+    "_type_name",
+    "_content",
+    "_mixed",
+    "_default_element",
+    "_head",
+    "_replaceable",
+)
 
 
 def deviant(cls: Any) -> Any:

@@ -89,8 +89,9 @@ class DecodeEmitter(Emitter):
             assert item.spec is not None or item.kind == CHOICE
             if item.kind == CHOICE:
                 assert code is not None
-                self.choice(item, code, values)
-                code = None
+                self.choice(item, code, values, after)
+                if not item.optional:
+                    code = None
                 continue
             field = item.spec
             assert field is not None
@@ -194,7 +195,8 @@ class DecodeEmitter(Emitter):
         self.flush()
         self.emit(f"{result}, s = {self.constant(self.plan.decoder(kind), 'F')}(x, s)")
 
-    def choice(self, item: Item, code: str, values: dict[str, str]) -> None:
+    def choice(self, item: Item, code: str, values: dict[str, str], after: int) -> None:
+        """One of several children; ``code`` becomes that of what follows when the choice may be left out."""
         names = {s.name: self.fresh() for s in item.specs}
         values.update(names)
         self.flush()
@@ -203,9 +205,11 @@ class DecodeEmitter(Emitter):
             self.emit(f"{'if' if index == 0 else 'elif'} {code} == {index}:")
             self.level += 1
             self.child(spec, names[spec.name])
+            if item.optional:
+                self.emit(f"{code} = {self.read(after.bit_length())}")
             self.flush()
             self.level -= 1
-        self.emit("else: raise NotPlain")
+        self.emit(f"else: {code} -= {item.codes}" if item.optional else "else: raise NotPlain")
 
     def value(self, kind: Any, result: str) -> None:
         """A typed value."""

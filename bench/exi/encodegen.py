@@ -57,8 +57,7 @@ class EncodeEmitter(Emitter):
                 self.start(state, width, item.offset)
                 return
             if item.kind == CHOICE:
-                self.choice(item, source, state, width)
-                state = None
+                state = self.choice(item, source, state, width, after)
                 continue
             field = item.spec
             assert field is not None
@@ -184,8 +183,14 @@ class EncodeEmitter(Emitter):
         self.flush()
         self.emit(f"a = {self.constant(self.plan.encoder(kind), 'F')}({got}, a)")
 
-    def choice(self, item: Item, source: str, state: tuple[str, str] | None, width: int) -> None:
+    def choice(
+        self, item: Item, source: str, state: tuple[str, str] | None, width: int, after: int
+    ) -> tuple[str, str] | None:
+        """One of several children; returns the variables of the state behind it when it may be left out."""
         self.flush()
+        if item.optional and state is None:
+            state = self.fresh("w"), self.fresh("c")
+            self.emit(f"{state[0]} = {width}; {state[1]} = 0")
         done = self.fresh("d")
         self.emit(f"{done} = 0")
         for index, spec in enumerate(item.specs):
@@ -198,7 +203,13 @@ class EncodeEmitter(Emitter):
             self.child(spec, got)
             self.flush()
             self.level -= 1
-        self.emit(f"if {done} != 1: raise NotPlain")
+        if not item.optional or state is None:
+            self.emit(f"if {done} != 1: raise NotPlain")
+            return None
+        self.emit(f"if {done} == 0: {state[1]} += {item.codes}")
+        self.emit(f"elif {done} == 1: {state[0]} = {after.bit_length()}; {state[1]} = 0")
+        self.emit("else: raise NotPlain")
+        return state
 
     def value(self, kind: Any, got: str) -> None:
         """A typed value; anything its type does not allow is not plain."""

@@ -330,7 +330,19 @@ def particle_of(kind: RecordMeta) -> Sequence:
     if kind._content is not None:
         own: Sequence = kind._content
         return own
-    return Sequence(*(name for name, s in kind._fields.items() if s.kind == "element"))
+    items: list[Any] = []
+    for name, spec in kind._fields.items():
+        if spec.kind != "element":
+            continue
+        if not spec.choice:
+            items.append(name)
+        elif (
+            items and isinstance(items[-1], Choice) and kind._fields[items[-1].items[0]].choice == spec.choice
+        ):
+            items[-1].items += (name,)
+        else:
+            items.append(Choice(name, min=0 if spec.choice_optional else 1))
+    return Sequence(*items)
 
 
 def _end() -> _Place:
@@ -389,9 +401,9 @@ class _Builder:
     def build(self, particle: Any, after: _Place) -> _Place:
         if isinstance(particle, str):
             spec = self.kind._fields[particle]
-            # In a particle tree a field stands for one occurrence: what is optional there is in a
-            # Sequence(min=0).
-            low = spec.min if self.kind._content is None else 1
+            # In a particle tree or a choice a field stands for one occurrence: what is optional there is the
+            # group.
+            low = spec.min if self.kind._content is None and not spec.choice else 1
             decls = self._declarations(spec)
             return self._repeat(lambda nxt, o: _element(decls, o, nxt), low, spec.max, after)
         if isinstance(particle, Wildcard):
@@ -445,7 +457,7 @@ class _Builder:
         return current
 
     def _declarations(self, spec: Spec) -> list[ElementDecl]:
-        if isinstance(spec.type, RecordMeta) and spec.type._element and spec.type._abstract:
+        if spec.head:
             return [ElementDecl(c._ns, c.__name__, c, spec) for c in self.grammars.substitutes(spec.type)]
         return [ElementDecl(spec.uri, spec.name, spec.type, spec)]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.exi import grammar as g
-from bench.exi.declare import Choice, RecordMeta, Spec
+from bench.exi.declare import Choice, Spec
 
 ATTRIBUTE, ELEMENT, HEAD, CHOICE, TEXT, END = range(6)
 
@@ -48,10 +48,19 @@ def layout_of(grammars: g.Grammars, cls: Any) -> list[Item] | None:
         end = _end_of_tree(grammars, cls, [s for s in specs if s.kind in ("element", "content")])
         return None if end is None else [*items, end]
     for spec in elements:
-        if isinstance(spec.type, RecordMeta) and spec.type._element and spec.type._abstract:
+        if spec.choice:
+            if spec.repeated or spec.head:
+                return None
+            last = items[-1] if items else None
+            if last is None or last.kind != CHOICE or last.specs[0].choice != spec.choice:
+                items.append(Item(CHOICE, codes=0, optional=spec.choice_optional))
+            items[-1].specs.append(spec)
+            items[-1].codes += 1
+        elif spec.head:
             if spec.repeated:
                 return None
-            classes: list[Any] = grammars.substitutes(spec.type)
+            kind: Any = spec.type
+            classes: list[Any] = grammars.substitutes(kind)
             items.append(Item(HEAD, spec, len(classes), spec.optional, classes=classes))
         else:
             items.append(Item(ELEMENT, spec, optional=spec.optional))

@@ -67,6 +67,7 @@ class Reader:
         self.path: list[str] = []
         self.builtins: dict[g.QName, BuiltIn] = {}
         self.events = 0
+        self.findings: list[str] = []
 
     def fail(self, expected: str) -> DecodeError:
         """The error for here and now."""
@@ -87,8 +88,12 @@ class Reader:
                 node = self.wildcard()
             if fragment:
                 width = (count - 1).bit_length()
-                if self.source.bits(width) != count - 1:
+                code = self.source.bits(width)
+                if code < count - 1:
                     raise self.fail("the end of the fragment")
+                # Beyond the last event there is nothing else to mean, and EXIficient takes it for the end.
+                if code >= count:
+                    self.findings.append(f"the fragment ends with code {code} instead of {count - 1}")
             return node
         except Malformed as exc:
             raise self.fail(str(exc.args[0])) from exc

@@ -44,6 +44,10 @@ class Simple:
         """
         raise NotImplementedError
 
+    def parse_any(self, text: str) -> Any:
+        """The Python value of a text that the typed representation can carry, in or out of bounds."""
+        return self.parse(text)
+
     def format(self, value: Any) -> str:
         """The canonical XML text of a value; any other object is shown as ``str(value)`` (a deviation)."""
         raise NotImplementedError
@@ -109,21 +113,31 @@ class Integer(Simple):
     def encodable(self, value: Any) -> bool:
         if not isinstance(value, int) or isinstance(value, bool):
             return False
-        if self.bits is not None:
-            return self.problem(value) is None
         return self.problem(value) is None
 
     def parse(self, text: str) -> int:
-        word = text.strip(_XML_SPACE)
-        if not _INTEGER.match(word) or len(word) > MAX_INTEGER_DIGITS:
-            raise ValueError(f"{text[:40]!r} is not an integer")
-        value = int(word)
+        value = _integer(text)
         if self.problem(value) is not None:
             raise ValueError(f"{value} must be {self.range_text()}")
         return value
 
+    def parse_any(self, text: str) -> int:
+        if self.bits is not None:
+            return self.parse(text)
+        value = _integer(text)
+        if value < 0 and not self.signed:
+            raise ValueError(f"{value} is negative")
+        return value
+
     def format(self, value: Any) -> str:
         return str(int(value)) if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _integer(text: str) -> int:
+    word = text.strip(_XML_SPACE)
+    if not _INTEGER.match(word) or len(word) > MAX_INTEGER_DIGITS:
+        raise ValueError(f"{text[:40]!r} is not an integer")
+    return int(word)
 
 
 @dataclass(frozen=True)
@@ -232,6 +246,7 @@ INTEGER = Integer("integer")
 STRING = String("string")
 ANY_URI = String("anyURI")
 ID = String("ID")
+IDREF = String("IDREF")
 BASE64 = Binary("base64Binary")
 HEX = Binary("hexBinary", hexadecimal=True)
 

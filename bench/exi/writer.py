@@ -14,10 +14,14 @@ from bench.exi.tables import StringTables
 from bench.exi.values import Binary, Boolean, Enumeration, Integer, Simple
 
 
-def write_simple(sink: BitWriter, simple: Simple, text: str) -> bool:
-    """Writes a typed value; False, and nothing written, when ``text`` is not one."""
+def write_simple(sink: BitWriter, simple: Simple, text: str, *, strict: bool = False) -> bool:
+    """Writes a typed value; False, and nothing written, when ``text`` is not one.
+
+    Unless ``strict``, an integer out of bounds is written too where a varint carries it, as non-strict
+    encoders do.
+    """
     try:
-        value = simple.parse(text)
+        value = simple.parse(text) if strict else simple.parse_any(text)
     except ValueError:
         return False
     if isinstance(simple, Boolean):
@@ -157,7 +161,7 @@ class Writer:
             if event.kind == g.AT and event.data[:2] == qname:
                 probe = BitWriter()
                 assert event.next is not None
-                if write_simple(probe, event.data[2], text):
+                if write_simple(probe, event.data[2], text, strict=self.strict):
                     self.sink.bits(code, state.width)
                     write_simple(self.sink, event.data[2], text)
                 else:
@@ -205,7 +209,7 @@ class Writer:
             if event.kind in (g.CH, g.CH_MIXED):
                 assert event.next is not None
                 probe = BitWriter()
-                if event.kind == g.CH_MIXED or write_simple(probe, event.data, text):
+                if event.kind == g.CH_MIXED or write_simple(probe, event.data, text, strict=self.strict):
                     self.sink.bits(code, state.width)
                     write_simple(self.sink, event.data, text)
                     return g.state_of(event.next)

@@ -27,7 +27,7 @@ from typing import Any
 from bench.plan import power
 from bench.plan.verdict import BenchTrouble, ExpectationFailed, is_a, one_line
 from bench.rules.transactions import energy_register_wh, is_transaction_event, transaction_id, transactions
-from bench.timeline import Event, Timeline
+from bench.timeline import Event, Timeline, now_ns
 
 MAX_TEXT = 300
 SAMPLE_WAIT_S = 3.0
@@ -250,10 +250,12 @@ class Expect:
         Raises BenchTrouble when the analyzer gives no sample at all within `within_s`, and ExpectationFailed
         when it gives samples, but none that is wanted.
         """
-        start = self.timeline.mark()
+        start, begun_ns = self.timeline.mark(), now_ns()
 
         def fits(event: Event) -> bool:
-            return event.kind == "power" and (wanted is None or wanted(power.samples([event])[0]))
+            # What was measured before this call, and written after it, is not the next sample.
+            fresh = event.kind == "power" and event.t_ns >= begun_ns
+            return fresh and (wanted is None or wanted(power.samples([event])[0]))
 
         event = self.timeline.wait_for(fits, within_s, since=start)
         if event is not None:

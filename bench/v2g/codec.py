@@ -5,7 +5,7 @@
     codec.to_xml(message), codec.from_xml("iso2", text), codec.to_json(message)
 
 Sources: W3C EXI 1.0 (bit-packed, non-strict, default fidelity), ISO 15118-2:2014 clause 7.9, DIN SPEC 70121
-clause 8.
+clause 8, ISO 15118-20:2022 clause 7.
 
     CodecError
       DecodeError        schema, path, bit, expected
@@ -44,7 +44,30 @@ __all__ = [
     "to_xml",
 ]
 
-_MODULES = {"sap": "sap", "iso2": "iso2", "xmldsig": "xmldsig"}
+_MODULES = {
+    "sap": "sap",
+    "din": "din",
+    "iso2": "iso2",
+    "iso20-common": "iso20.common",
+    "iso20-ac": "iso20.ac",
+    "iso20-dc": "iso20.dc",
+    "iso20-acdp": "iso20.acdp",
+    "iso20-wpt": "iso20.wpt",
+    "xmldsig": "xmldsig",
+}
+_NAMESPACES = {
+    "urn:iso:15118:2:2010:AppProtocol": "sap",
+    "urn:din:70121:2012:": "din",
+    "urn:iso:15118:2:2013:": "iso2",
+    "urn:iso:std:iso:15118:-20:CommonMessages": "iso20-common",
+    "urn:iso:std:iso:15118:-20:ACDP": "iso20-acdp",
+    "urn:iso:std:iso:15118:-20:AC": "iso20-ac",
+    "urn:iso:std:iso:15118:-20:DC": "iso20-dc",
+    "urn:iso:std:iso:15118:-20:WPT": "iso20-wpt",
+    "http://www.w3.org/2000/09/xmldsig#": "iso2",
+}
+"""Start of a namespace -> the set an element of it is taken for; types common to all of ISO 15118-20 are in
+none."""
 SCHEMAS: tuple[str, ...] = tuple(_MODULES)
 """Names of the message sets this codec knows."""
 
@@ -100,8 +123,8 @@ def _schema_of(message: Any) -> str:
     if isinstance(message, Named) and isinstance(message.value, Record):
         return _schema_of(message.value)
     if isinstance(message, Named | Node):
-        for name in _MODULES:
-            if message.uri and message.uri in _set(name).set.prefixes:
+        for start, name in _NAMESPACES.items():
+            if message.uri.startswith(start):
                 return name
         raise CodecError(f"{message.name}: give the schema")
     if not isinstance(message, Record):
@@ -111,7 +134,7 @@ def _schema_of(message: Any) -> str:
         if module == f"{_ROOT_PACKAGE}.{part}" or module.startswith(f"{_ROOT_PACKAGE}.{part}."):
             _schema_of_class[kind] = name
             return name
-    raise CodecError(f"{kind.__name__} belongs to no message set")
+    raise CodecError(f"{kind.__name__} belongs to no message set of its own; give the schema")
 
 
 def decode(schema: str, data: bytes, fragment: bool = False, *, findings: list[str] | None = None) -> Any:
@@ -158,6 +181,7 @@ def _decode_any(known: _Set, data: bytes, fragment: bool, findings: list[str]) -
             reader, message, error = other, candidate, None
     if error is not None:
         raise error
+    findings += reader.findings
     if is_deviant(message):
         findings.append("content that the schema does not allow")
     left = len(data) * 8 - reader.source.position

@@ -12,7 +12,17 @@ from bench.exi.declare import Named, Record, Spec
 from bench.exi.node import Node
 from bench.pki.unreadable import UNREADABLE
 
-_TIMES = ("EVSETimeStamp", "TMeter")
+_TIMES = (
+    "EVSETimeStamp",
+    "TMeter",
+    "DateTimeNow",
+    "TimeStamp",
+    "TimeAnchor",
+    "MeterTimestamp",
+    "CheckOutTime",
+)
+MAX_EXPONENT = 128
+"""Largest power of ten that is worked out; a deviating message can hold any."""
 
 
 def plain(message: Any) -> Any:
@@ -48,7 +58,7 @@ def _convert(value: Any, leaf: Any, spec: Spec | None = None, *, root: bool = Fa
             continue
         shown = _convert(item, leaf, field)
         # The substituting element's name is the point of an abstract head.
-        if isinstance(item, Record) and getattr(field.type, "_abstract", False):
+        if isinstance(item, Record) and field.head:
             shown = {type(item).__name__: shown}
         fields[key] = shown
     return {cls.__name__: fields} if root else fields
@@ -72,11 +82,14 @@ def _plain_leaf(value: Any, spec: Spec | None) -> Any:
 
 def _readable_leaf(value: Any, spec: Spec | None) -> Any:
     if isinstance(value, Record):
-        if {"Multiplier", "Unit", "Value"} <= set(value._fields):
+        exponent = getattr(value, "Multiplier", getattr(value, "Exponent", None))
+        if "Value" in value._fields and isinstance(exponent, int) and abs(exponent) <= MAX_EXPONENT:
             try:
-                return f"{value.value:g} {value.Unit}"  # type: ignore[attr-defined]
-            except (TypeError, ValueError):
+                number = f"{value.value:g}"  # type: ignore[attr-defined]
+            except (TypeError, ValueError, ArithmeticError):
                 return value
+            unit = getattr(value, "Unit", None)
+            return number if unit is None else f"{number} {unit}"
         return value
     if isinstance(value, bytes | bytearray):
         name = spec.name if spec is not None else ""

@@ -6,7 +6,7 @@ signature over SignedInfo's stream in the fragment grammar of xmldsig. A signatu
 padded to the
 size of the curve's order: 2 x 32 bytes with P-256 and SHA-256 (ISO 15118-2:2014, 7.9.2.4.2), 2 x 66 with
 P-521 and
-SHA-512 (ISO 15118-20).
+SHA-512 (ISO 15118-20). With Ed448, the other curve of ISO 15118-20, it is the 114 bytes of RFC 8032.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from bench.exi.declare import Named, Record
@@ -26,16 +26,20 @@ from bench.v2g import codec
 from bench.v2g.messages import xmldsig
 
 CANONICAL_EXI = "http://www.w3.org/TR/canonical-exi/"
+ED448_BYTES = 114
 
 
 @dataclass(frozen=True)
 class Suite:
-    """The algorithms of a protocol: digest name for hashlib, URIs, and the hash of the ECDSA signature."""
+    """The algorithms of a protocol: digest name for hashlib, URIs, and the hash of the ECDSA signature.
+
+    ``hash`` is None where the signature is not ECDSA but Ed448, which hashes by itself.
+    """
 
     digest: str
     digest_uri: str
     signature_uri: str
-    hash: hashes.HashAlgorithm
+    hash: hashes.HashAlgorithm | None
 
 
 SHA256 = Suite(
@@ -50,8 +54,17 @@ SHA512 = Suite(
     "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512",
     hashes.SHA512(),
 )
+ED448 = Suite(
+    "sha512",
+    "http://www.w3.org/2001/04/xmlenc#sha512",
+    "http://www.w3.org/2021/04/xmldsig-more#eddsa-ed448",
+    None,
+)
 _BY_DIGEST = {s.digest_uri: s for s in (SHA256, SHA512)}
-_BY_SIGNATURE = {s.signature_uri: s for s in (SHA256, SHA512)}
+_BY_SIGNATURE = {s.signature_uri: s for s in (SHA256, SHA512, ED448)}
+
+PrivateKey = ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey
+PublicKey = ec.EllipticCurvePublicKey | ed448.Ed448PublicKey
 
 
 class SignatureError(codec.CodecError):
@@ -106,7 +119,7 @@ def digest(element: Any, set: str = "iso2", *, suite: Suite | None = None) -> by
 
 def sign(
     elements: list[Any],
-    private_key: ec.EllipticCurvePrivateKey,
+    private_key: PrivateKey,
     set: str = "iso2",
     *,
     suite: Suite | None = None,
@@ -117,7 +130,7 @@ def sign(
     element's name.
     Raises SignatureError for an element without Id, and CodecError for one that cannot be encoded.
     """
-    used = suite or suite_for(set)
+    used = suite or (ED448 if isinstance(private_key, ed448.Ed448PrivateKey) else suite_for(set))
     references = [
         xmldsig.Reference(
             URI=f"#{identifier(element)}",
@@ -141,8 +154,12 @@ def signed_info_exi(signed_info: xmldsig.SignedInfo) -> bytes:
     return codec.encode(signed_info, "xmldsig", fragment=True)
 
 
-def sign_raw(data: bytes, private_key: ec.EllipticCurvePrivateKey, suite: Suite = SHA256) -> bytes:
-    """ECDSA over ``data`` as r and s, each as long as the curve's order."""
+def sign_raw(data: bytes, private_key: PrivateKey, suite: Suite = SHA256) -> bytes:
+    """ECDSA over ``data`` as r and s, each as long as the curve's order; an Ed448 signature as it is."""
+    if isinstance(private_key, ed448.Ed448PrivateKey):
+        return private_key.sign(data)
+    if suite.hash is None:
+        raise SignatureError(f"{suite.signature_uri} needs an Ed448 key")
     r, s = decode_dss_signature(private_key.sign(data, ec.ECDSA(suite.hash)))
     size = (private_key.curve.key_size + 7) // 8
     return r.to_bytes(size, "big") + s.to_bytes(size, "big")
@@ -151,7 +168,7 @@ def sign_raw(data: bytes, private_key: ec.EllipticCurvePrivateKey, suite: Suite 
 def verify(
     signature: xmldsig.Signature,
     elements: list[Any],
-    public_key: ec.EllipticCurvePublicKey,
+    public_key: PublicKey,
     set: str = "iso2",
 ) -> SignatureCheck:
     """Checks the references against ``elements`` and the signature against ``public_key``; never raises for
@@ -210,12 +227,18 @@ def _check_reference(
     return found
 
 
-def _check_value(signature: xmldsig.Signature, public_key: ec.EllipticCurvePublicKey, set: str) -> list[str]:
+def _check_value(signature: xmldsig.Signature, public_key: PublicKey, set: str) -> list[str]:
     method = signature.SignedInfo.SignatureMethod.Algorithm
     suite = _BY_SIGNATURE.get(method)
     if suite is None:
         return [f"unknown signature algorithm {method!r}"]
     raw = bytes(signature.SignatureValue.value)
+    if (suite.hash is None) != isinstance(public_key, ed448.Ed448PublicKey):
+        return [f"the key is not one for the signature algorithm {method!r}"]
+    if isinstance(public_key, ed448.Ed448PublicKey):
+        if len(raw) != ED448_BYTES:
+            return [f"the signature value has {len(raw)} bytes, {ED448_BYTES} are needed for Ed448"]
+        return _compare(signature, public_key, raw, suite, set)
     size = (public_key.curve.key_size + 7) // 8
     exi = signed_info_exi(signature.SignedInfo)
     if len(raw) != 2 * size:
@@ -225,18 +248,31 @@ def _check_value(signature: xmldsig.Signature, public_key: ec.EllipticCurvePubli
             f"the signature value has {len(raw)} bytes, {2 * size} are needed for {public_key.curve.name}"
         ]
     der = encode_dss_signature(int.from_bytes(raw[:size], "big"), int.from_bytes(raw[size:], "big"))
-    if _valid(public_key, der, exi, suite):
-        return []
-    if _valid(public_key, der, codec.encode(signature.SignedInfo, "xmldsig", True, empty_as_end=True), suite):
-        return []
-    if set != "xmldsig" and _valid(public_key, der, codec.encode(signature.SignedInfo, set, True), suite):
+    return _compare(signature, public_key, der, suite, set)
+
+
+def _compare(
+    signature: xmldsig.Signature, public_key: PublicKey, value: bytes, suite: Suite, set: str
+) -> list[str]:
+    """Whether the value fits SignedInfo, in either form of an empty value, or in the wrong grammar."""
+    info = signature.SignedInfo
+    for empty_as_end in (False, True):
+        exi = codec.encode(info, "xmldsig", True, empty_as_end=empty_as_end)
+        if _valid(public_key, value, exi, suite):
+            return []
+    if set != "xmldsig" and _valid(public_key, value, codec.encode(info, set, True), suite):
         return [f"the signature is over SignedInfo in the {set} fragment grammar instead of that of xmldsig"]
     return ["the signature value does not match SignedInfo and the key"]
 
 
-def _valid(public_key: ec.EllipticCurvePublicKey, der: bytes, data: bytes, suite: Suite) -> bool:
+def _valid(public_key: PublicKey, value: bytes, data: bytes, suite: Suite) -> bool:
     try:
-        public_key.verify(der, data, ec.ECDSA(suite.hash))
+        if isinstance(public_key, ed448.Ed448PublicKey):
+            public_key.verify(value, data)
+        elif suite.hash is not None:
+            public_key.verify(value, data, ec.ECDSA(suite.hash))
+        else:
+            return False
     except (InvalidSignature, ValueError):
         return False
     return True

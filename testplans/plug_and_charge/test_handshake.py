@@ -158,9 +158,12 @@ def test_challenge_is_fresh(ev: Car, expect: Expect, measure: Measure) -> None:
     answers = []
     for _ in range(2):
         session = ev.plug_in()
-        answers.append(session.through("PaymentDetailsReq"))
+        answer = session.through("PaymentDetailsReq")
         wall_s = time.time()
         session.close()
+        if not str(answer.ResponseCode).startswith("OK"):
+            raise Inconclusive(f"PaymentDetailsReq is refused: {answer.ResponseCode}")  # PNC-005 judges that
+        answers.append(answer)
         ev.unplug()
     challenges = [bytes(answer.GenChallenge or b"") for answer in answers]
     expect([len(challenge) for challenge in challenges], "length of GenChallenge").to_be([16, 16])

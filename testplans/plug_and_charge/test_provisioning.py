@@ -172,7 +172,7 @@ def test_provisioning_service_refuses(ev: Car, csms: Csms, expect: Expect) -> No
     source="OCPP 2.0.1 Get15118EVCertificateResponse: exiResponse at most 7500 characters",
     confidence="source",
     areas=["provisioning", "fallback"],
-    defects=["dies-on-large-exi-response"],
+    defects=["dies-on-large-exi-response", "installation-silent-when-service-down"],
     deviates=["ocpp"],
 )
 def test_provisioning_answer_too_large(ev: Car, csms: Csms, expect: Expect) -> None:

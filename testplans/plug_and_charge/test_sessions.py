@@ -241,6 +241,6 @@ def _hold_current(session: Session, current_a: int) -> None:
     """Go round the charge loop with this target for a while."""
     begin = time.monotonic()
     while time.monotonic() - begin < STEADY_S:
-        target = session.pending.EVTargetCurrent
+        target = session.until("CurrentDemandReq").pending.EVTargetCurrent
         target.Multiplier, target.Value = 0, current_a
         session.send_next()

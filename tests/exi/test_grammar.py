@@ -7,14 +7,36 @@ import re
 import pytest
 
 from bench.exi.grammar import RELAXED, Grammars
-from bench.v2g.messages import iso2, sap, xmldsig
+from bench.v2g.messages import din, iso2, sap, xmldsig
+from bench.v2g.messages.iso20 import ac, acdp, common, dc, wpt
 from tests.shared import shared_dir
 
-SETS = {"sap": sap.SET, "iso2": iso2.SET, "xmldsig": xmldsig.SET}
+SETS = {
+    "sap": sap.SET,
+    "din": din.SET,
+    "iso2": iso2.SET,
+    "iso20-common": common.SET,
+    "iso20-ac": ac.SET,
+    "iso20-dc": dc.SET,
+    "iso20-acdp": acdp.SET,
+    "iso20-wpt": wpt.SET,
+    "xmldsig": xmldsig.SET,
+}
 
 
 @pytest.mark.parametrize(
-    ("name", "document", "fragment"), [("sap", 3, 11), ("xmldsig", 25, 47), ("iso2", 81, 245)]
+    ("name", "document", "fragment"),
+    [
+        ("sap", 3, 11),
+        ("xmldsig", 25, 47),
+        ("iso20-acdp", 35, 131),
+        ("iso20-wpt", 39, 195),
+        ("iso20-ac", 43, 156),
+        ("iso20-dc", 49, 151),
+        ("iso20-common", 55, 283),
+        ("iso2", 81, 245),
+        ("din", 82, 247),
+    ],
 )
 def test_number_of_root_events(name: str, document: int, fragment: int) -> None:
     grammars = Grammars(SETS[name])

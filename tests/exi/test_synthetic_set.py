@@ -2,12 +2,14 @@
 
 import itertools
 import sys
+from typing import Any
 
 import pytest
 
-from bench.exi.compiler import Plan
-from bench.exi.convert import Converter
+from bench.exi.compiler import NotPlain, Plan
+from bench.exi.convert import Converter, is_deviant
 from bench.exi.declare import UNBOUNDED, Choice, MessageSet, Record, attribute, element
+from bench.exi.errors import ValidationError
 from bench.exi.grammar import Grammars
 from bench.exi.reader import Reader
 from bench.exi.values import BOOLEAN, BYTE, STRING, UNSIGNED_LONG, Integer
@@ -47,6 +49,41 @@ class Shapes(Record, ns=NAMESPACE, element=True):
     Either: _Either | None = element(default=None)
 
 
+class Mode(Record, ns=NAMESPACE, element=True, replaceable=True):
+    """An element that another may replace although it is not abstract."""
+
+    Level: int = element(BYTE)
+
+
+class LoudMode(Mode, element=True):
+    """Replaces Mode."""
+
+    Volume: int | None = element(wide, default=None)
+
+
+class Empty(Record, ns=NAMESPACE):
+    """A type without content."""
+
+
+_Mode = Mode
+_Empty = Empty
+
+
+class Mixture(Record, ns=NAMESPACE, element=True):
+    """Choices between other elements, each behind an optional one and a required one, and a replaceable
+    element."""
+
+    Lead: int | None = element(wide, default=None)
+    Left: _Empty | None = element(default=None, one_of="side")
+    Right: Point | None = element(default=None, one_of="side")
+    Mode: _Mode = element(ref=True)
+    Price: int | None = element(UNSIGNED_LONG, default=None, at_most_one_of="cost")
+    Level: _Empty | None = element(default=None, at_most_one_of="cost")
+    Note: str | None = element(STRING, default=None)
+    Coin: int | None = element(BYTE, default=None, at_most_one_of="means")
+    Card: str | None = element(STRING, default=None, at_most_one_of="means")
+
+
 SET = MessageSet("shapes", namespaces={"s": NAMESPACE}, modules=(sys.modules[__name__],))
 GRAMMARS = Grammars(SET)
 CONVERTER = Converter(GRAMMARS)
@@ -76,7 +113,52 @@ def test_compiled_and_general_codec_agree(pairs: int, maybe: int, endless: int) 
 
 
 def test_too_few_items_are_not_plain() -> None:
-    from bench.exi.compiler import NotPlain
-
     with pytest.raises(NotPlain):
         PLAN.encode(Shapes(Pairs=PAIRS[:1], Fixed=7), False)
+
+
+SIDES = [{"Left": Empty()}, {"Right": Point(X=1, Y=2)}, {"Right": Point(X=1)}]
+MODES = [Mode(Level=-1), LoudMode(Level=5), LoudMode(Level=5, Volume=4000)]
+COSTS: list[dict[str, Any]] = [{}, {"Price": 2**40}, {"Level": Empty()}]
+MEANS: list[dict[str, Any]] = [{}, {"Coin": 7}, {"Card": "visa"}]
+
+
+@pytest.mark.parametrize(("lead", "note"), list(itertools.product((None, 17), (None, "n"))))
+def test_choices_and_replaceable_elements(lead: int | None, note: str | None) -> None:
+    for side, mode, cost, means in itertools.product(SIDES, MODES, COSTS, MEANS):
+        message = Mixture(Lead=lead, Mode=mode, Note=note, **side, **cost, **means)
+        CONVERTER.check(message)
+        node = CONVERTER.to_node(message)
+        assert any(n.name == type(mode).__name__ for n in node.elements())
+        general = Writer(GRAMMARS, strict=True).write(node, False)
+        assert PLAN.encode(message, False) == general
+        assert PLAN.decode(general, False)[0] == message
+        read = CONVERTER.from_node(Reader(GRAMMARS, general, 8).read(False))
+        assert read == message
+        assert not is_deviant(read)
+
+
+def test_a_choice_is_one_of_its_fields() -> None:
+    for wrong in (
+        {},
+        {"Left": Empty(), "Right": Point(X=1)},
+        {"Left": Empty(), "Price": 1, "Level": Empty()},
+    ):
+        message = Mixture(Mode=Mode(Level=1), **wrong)
+        with pytest.raises(NotPlain):
+            PLAN.encode(message, False)
+        with pytest.raises(ValidationError):
+            Writer(GRAMMARS, strict=True).write(CONVERTER.to_node(message), False)
+        sent = Writer(GRAMMARS).write(CONVERTER.to_node(message), False)
+        assert is_deviant(CONVERTER.from_node(Reader(GRAMMARS, sent, 8).read(False)))
+
+
+def test_integers_out_of_bounds_are_typed_where_a_varint_carries_them() -> None:
+    message = Shapes(Pairs=PAIRS[:2], Fixed=7, Either=Either(A=2**70))
+    node = CONVERTER.to_node(message)
+    sent = Writer(GRAMMARS).write(node, False)
+    assert CONVERTER.from_node(Reader(GRAMMARS, sent, 8).read(False)) == message
+    largest = message.copy(Either=Either(A=2**64 - 1))
+    assert len(sent) == len(Writer(GRAMMARS).write(CONVERTER.to_node(largest), False)) + 1
+    with pytest.raises(ValidationError):
+        Writer(GRAMMARS, strict=True).write(node, False)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from foreign_pki import PASSPHRASE, josev_pki
 
 from bench.ev.credentials import Credentials
 from bench.ev.emulator import EvEmulator
@@ -18,24 +19,17 @@ from bench.ev.profile import load_profile
 from bench.pki.credential import Credential
 from bench.timeline import Timeline
 
-PASSPHRASE = b"12345"
-
-
-def pki_folder() -> Path:
-    home = os.environ.get("JOSEV_HOME") or Path(
-        os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "josev-peer"
-    )
-    return Path(os.environ.get("JOSEV_PKI", Path(home, "pki"))) / "iso15118_2"
+PKI = josev_pki() / "iso15118_2"
 
 
 def certificate(name: str) -> x509.Certificate:
-    data = (pki_folder() / "certs" / name).read_bytes()
+    data = (PKI / "certs" / name).read_bytes()
     return (x509.load_der_x509_certificate if name.endswith(".der") else x509.load_pem_x509_certificate)(data)
 
 
 def credential(leaf: str, subs: list[str], root: str, key: str) -> Credential:
     chain = tuple(certificate(f"{each}Cert.der") for each in (leaf, *subs))
-    loaded = load_pem_private_key((pki_folder() / "private_keys" / key).read_bytes(), PASSPHRASE)
+    loaded = load_pem_private_key((PKI / "private_keys" / key).read_bytes(), PASSPHRASE)
     return Credential(chain[0], loaded, chain, certificate(f"{root}Cert.der"), leaf)  # type: ignore[arg-type]
 
 

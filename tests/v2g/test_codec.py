@@ -17,10 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.exi.declare import Named, RecordMeta
-from bench.exi.values import Binary, Boolean, Enumeration, Integer, String
+from bench.exi.declare import Named
 from bench.v2g import codec
-from bench.v2g.messages import iso2, sap, xmldsig
+from bench.v2g.messages import iso2, sap
+from tests.v2g.strategies import leaves, messages
 
 HEADER = iso2.MessageHeader(SessionID=b"\x01")
 
@@ -217,60 +217,11 @@ def test_json_is_for_people() -> None:
     assert body["DC_EVSEStatus"]["EVSENotification"] == "None"
 
 
-def values(kind: Any) -> st.SearchStrategy[Any]:
-    """Valid values of a simple type."""
-    if isinstance(kind, Boolean):
-        return st.booleans()
-    if isinstance(kind, Integer):
-        return st.integers(kind.low, kind.high)
-    if isinstance(kind, Enumeration):
-        return st.sampled_from(kind.values)
-    if isinstance(kind, Binary):
-        return st.binary(
-            min_size=kind.min_length, max_size=min(kind.max_length or 40, max(40, kind.min_length))
-        )
-    assert isinstance(kind, String)
-    letters = st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"))
-    return st.text(letters, min_size=kind.min_length, max_size=min(kind.max_length or 30, 30))
-
-
-def records(cls: Any) -> st.SearchStrategy[Any]:
-    """Valid messages of a class."""
-    if cls._abstract:
-        members = [c for c in MEMBERS if issubclass(c, cls) and not c._abstract]
-        return st.sampled_from(members).flatmap(records)
-    fields = {}
-    for key, spec in cls._fields.items():
-        if spec.kind == "content" or cls is xmldsig.PGPData:
-            continue
-        one = st.deferred(
-            lambda s=spec: records(s.type) if isinstance(s.type, RecordMeta) else values(s.type)
-        )
-        if spec.repeated:
-            fields[key] = st.lists(one, min_size=spec.min, max_size=min(spec.max if spec.max > 0 else 3, 3))
-        else:
-            fields[key] = st.none() | one if spec.optional else one
-    if cls is iso2.Parameter:
-        names = [k for k in fields if k != "Name"]
-        return st.sampled_from(names).flatmap(
-            lambda k: st.builds(cls, Name=fields["Name"], **{k: fields[k].filter(lambda v: v is not None)})
-        )
-    if cls is xmldsig.Signature:
-        fields["KeyInfo"], fields["Object"] = st.none(), st.just([])
-    if cls is iso2.MessageHeader:
-        fields["Signature"] = st.none() | st.builds(
-            xmldsig.Signature,
-            **{"SignedInfo": records(xmldsig.SignedInfo), "SignatureValue": records(xmldsig.SignatureValue)},
-        )
-    return st.builds(cls, **fields)
-
-
-MEMBERS: list[Any] = [c for c in vars(iso2).values() if isinstance(c, RecordMeta)]
 QUIET = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @QUIET
-@given(records(iso2.V2G_Message))
+@given(messages("iso2"))
 def test_any_valid_message_survives_exi_and_xml(original: iso2.V2G_Message) -> None:
     data = codec.encode(original)
     assert codec.decode("iso2", data) == original
@@ -300,19 +251,8 @@ WRONG: list[Any] = [
 ]
 
 
-def leaves(record: Any) -> list[tuple[Any, str]]:
-    found = []
-    for key, spec in record._fields.items():
-        found.append((record, key))
-        item = getattr(record, key)
-        for one in item if isinstance(item, list) else [item]:
-            if isinstance(type(one), RecordMeta) and spec.kind == "element":
-                found += leaves(one)
-    return found
-
-
 @QUIET
-@given(records(iso2.V2G_Message), st.data())
+@given(messages("iso2"), st.data())
 def test_wrong_values_are_sent_or_refused_clearly(original: iso2.V2G_Message, data: st.DataObject) -> None:
     record, key = data.draw(st.sampled_from(leaves(original)))
     setattr(record, key, data.draw(st.sampled_from(WRONG)))

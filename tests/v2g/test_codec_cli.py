@@ -35,6 +35,20 @@ def test_decode_and_encode(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     )
 
 
+@pytest.mark.parametrize(
+    ("schema", "stream", "name"),
+    [
+        ("iso20-dc", "802c0400000000000000000052", "DC_CableCheckReq"),
+        ("din", "809a004051f0", "SessionStopReq"),
+    ],
+)
+def test_every_set_can_be_named(
+    schema: str, stream: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("decode", "--schema", schema, stream) == 0
+    assert name in capsys.readouterr().out
+
+
 def test_json_from_standard_input_and_binary_file(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from bench.charger.secc import dispatch
 from bench.charger.secc.session import Session
+from bench.charger.secc.tls_stream import TlsStream
 from bench.v2g import codec, ports, v2gtp
 from bench.v2g.messages import sap
 
@@ -37,8 +38,8 @@ AFTER_FAILURE_S = 5.0
 class Link:
     """Byte stream of one connection with its V2GTP parser."""
 
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
+    reader: asyncio.StreamReader | TlsStream
+    writer: asyncio.StreamWriter | TlsStream
     parser: v2gtp.Parser
     ready: deque[tuple[int, bytes]] = field(default_factory=deque)
 
@@ -106,10 +107,7 @@ class Listener:
         try:
             await serve(link, Session(tls=self.tls, peer=peer), self.charger)
         finally:
-            link.writer.close()
-            with contextlib.suppress(OSError, TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await link.writer.wait_closed()
+            await _hang_up(link.writer)
 
     async def _open(self, sock: socket.socket) -> Link:
         loop = asyncio.get_running_loop()
@@ -121,15 +119,17 @@ class Listener:
             if context is None:
                 sock.close()
                 raise OSError("no SECC certificate")
-        transport, _ = await loop.connect_accepted_socket(
-            lambda: protocol,
-            sock,
-            ssl=context,
-            ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if context else None,
-            ssl_shutdown_timeout=1.0 if context else None,
-        )
+        transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock)
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
-        return Link(reader, writer, self.charger.policy.parser())
+        if context is None:
+            return Link(reader, writer, self.charger.policy.parser())
+        secure = TlsStream(reader, writer, context)
+        async with contextlib.AsyncExitStack() as when_refused:
+            when_refused.push_async_callback(_hang_up, writer)
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                await secure.handshake()
+            when_refused.pop_all()
+        return Link(secure, secure, self.charger.policy.parser())
 
     def stop_accepting(self) -> None:
         """Take no more connections; those that are there go on."""
@@ -143,6 +143,14 @@ class Listener:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _hang_up(writer: asyncio.StreamWriter | TlsStream) -> None:
+    """Close, what is written (the alert of a refused handshake, too) having a second to leave."""
+    writer.close()
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(1.0):
+            await writer.wait_closed()
 
 
 async def serve(link: Link, session: Session, charger: Charger) -> None:
