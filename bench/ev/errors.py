@@ -5,6 +5,7 @@ EvError
   MissingPower            a step needs an instrument that this bench does not have
   PlanMistake             the plan asks for something that cannot be (unknown message name, no contract given)
   SessionEnded            the charger did not get the session where the plan wanted it
+    CarGaveUp             the car itself did not go on: the pending request was never sent
     ChargerTimeout        no answer in time
     ChargerClosed         the charger closed or refused the connection
     ChargerGarbage        the charger sent what cannot be understood
@@ -50,6 +51,13 @@ class SessionEnded(EvError):  # noqa: N818 - the name that plans use
     def __init__(self, reason: str, after: str | None = None, response_code: str | None = None) -> None:
         super().__init__(reason)
         self.reason, self.after, self.response_code = reason, after, response_code
+
+
+class CarGaveUp(SessionEnded):
+    """The car would not send the pending request, for what came before it: the voltage does not match, say.
+
+    So nothing can be said about the charger's answer to that request.
+    """
 
 
 class ChargerTimeout(SessionEnded):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.ev import handshake
 from bench.ev.conversation import Conversation
-from bench.ev.errors import PlanMistake, SessionEnded
+from bench.ev.errors import CarGaveUp, PlanMistake, SessionEnded
 from bench.ev.faults import Fault
 from bench.ev.iso2 import flow, provisioning, responses, signing
 from bench.ev.iso2.power import PowerHand
@@ -64,7 +64,8 @@ class Session(Conversation):
             try:
                 self._pending = flow.ROWS[self._next].build(self.state)
             except GiveUp as reason:
-                raise self._end(str(reason)) from reason
+                gave_up = CarGaveUp(str(reason), self._last_name(), self._last_code())
+                raise self._end(str(reason), gave_up) from reason
         return self._pending
 
     @property
@@ -272,7 +273,8 @@ class Session(Conversation):
         try:
             self._power.before(name, body)
         except GiveUp as reason:
-            raise self._end(str(reason)) from reason
+            gave_up = CarGaveUp(str(reason), self._last_name(), self._last_code())
+            raise self._end(str(reason), gave_up) from reason
         self._pace(name)
         self._pending = None
         flow.note_sent(self.state, body)

@@ -25,7 +25,7 @@ from enum import Enum
 from typing import Any
 
 from bench.plan import power
-from bench.plan.verdict import BenchTrouble, ExpectationFailed, is_a, one_line
+from bench.plan.verdict import BenchTrouble, ExpectationFailed, Inconclusive, is_a, one_line
 from bench.rules.transactions import energy_register_wh, is_transaction_event, transaction_id, transactions
 from bench.timeline import Event, Timeline, now_ns
 
@@ -183,6 +183,7 @@ class Expect:
         pending = what or _name(getattr(session, "pending", None))
         with self.session_may_end() as ending:
             answer = session.send_next()
+        _must_be_sent(ending)
         self.record(f"{pending} is answered", ending.reason is None, ending.reason or "answered", "an answer")
         return answer
 
@@ -195,6 +196,7 @@ class Expect:
         """
         with self.session_may_end() as ending:
             answer = session.send_next()
+        _must_be_sent(ending)
         if ending.error is None:
             self.refused(answer, *codes)
             return answer
@@ -379,6 +381,12 @@ class Expect:
             self.record(
                 f"transaction {name} reports no energy", energy <= 0.5, f"{energy:g} Wh", "at most 0.5 Wh"
             )
+
+
+def _must_be_sent(ending: Ending) -> None:
+    """A request that the car would not send, for what came before it, was not under test."""
+    if ending.error is not None and is_a(ending.error, "bench.ev", "CarGaveUp"):
+        raise Inconclusive(str(ending.reason)) from ending.error
 
 
 def _code(answer: Any) -> str:

@@ -1,17 +1,17 @@
 """The four verdicts, and the one place that says which exception means which.
 
-    raised                                        verdict       why
-    nothing                                       pass
-    AssertionError, ExpectationFailed             fail          the charger broke what the case states
-    SessionEnded out of session.send_next()       fail          the stimulus was sent, the charger gave no
-    answer SessionEnded out of until, through, charge    inconclusive  precondition not reached Inconclusive,
-    CsmsTimeout, CallError, MissingCapability, MissingPower, a skip     inconclusive  precondition not reached
-    DriverError, BenchError, CsmsError, ProfileError, TimelineError, BenchTrouble   error         the bench or
-    an instrument broke KeyboardInterrupt                             inconclusive  the run was interrupted
-    anything else                                 error         a bug of the plan, or of plugbench
+- nothing raised: pass
+- `AssertionError`, `ExpectationFailed`: fail, the charger broke what the case states
+- `CarGaveUp`: inconclusive, the car would not even send the request under test
+- other `SessionEnded` out of `session.send_next()`: fail, the stimulus was sent and got no answer
+- `SessionEnded` out of anything else (`until`, `through`, `charge`): inconclusive, precondition not reached
+- `Inconclusive`, `CsmsTimeout`, `CallError`, `MissingCapability`, `MissingPower`, a skip: inconclusive
+- `DriverError`, `BenchError`, `CsmsError`, `ProfileError`, `TimelineError`, `BenchTrouble`: error, the bench
+  or an instrument broke
+- `KeyboardInterrupt`: inconclusive, the run was interrupted
+- anything else: error, a bug of the plan
 
-`CsmsTimeout` inside an expectation (`expect.backend_saw`) has become an `ExpectationFailed` before it comes
-here.
+`CsmsTimeout` inside an expectation (`expect.backend_saw`) has become an `ExpectationFailed` before that.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ def judge(error: BaseException | None) -> Judgement:
     text = one_line(str(error)) or type(error).__name__
     if isinstance(error, KeyboardInterrupt):
         return Judgement(Verdict.INCONCLUSIVE, "the run was interrupted")
-    if is_a(error, "bench.ev", "SessionEnded") and _came_from_send_next(error.__traceback__):
+    sent = not is_a(error, "bench.ev", "CarGaveUp")
+    if sent and is_a(error, "bench.ev", "SessionEnded") and _came_from_send_next(error.__traceback__):
         return Judgement(Verdict.FAIL, one_line(f"no answer to the request under test: {text}"))
     for room, name, verdict, prefix in _MEANINGS:
         if is_a(error, room, name):

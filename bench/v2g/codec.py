@@ -72,7 +72,7 @@ SCHEMAS: tuple[str, ...] = tuple(_MODULES)
 """Names of the message sets this codec knows."""
 
 _ROOT_PACKAGE = "bench.v2g.messages"
-FAST_LIMIT = 16_384
+FAST_LIMIT = 65_536
 """Longest stream (bytes) that is handed to the compiled decoder; its cost grows with the square of the
 length."""
 LARGE_BOUND = 9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -39,6 +40,7 @@ def roots(schema: str) -> list[Any]:
     return [k for k in found if k.__name__ == "V2G_Message"] or found
 
 
+@cache
 def messages(schema: str) -> st.SearchStrategy[Any]:
     """Valid messages of a set."""
     return st.sampled_from(roots(schema)).flatmap(lambda cls: records(cls, schema))
@@ -48,6 +50,7 @@ def _later(cls: Any, schema: str) -> st.SearchStrategy[Any]:
     return st.deferred(lambda: records(cls, schema))
 
 
+@cache
 def records(cls: Any, schema: str) -> st.SearchStrategy[Any]:
     """Valid messages of a class, as the grammars of ``schema`` allow."""
     grammars = codec._set(schema).grammars
