@@ -54,7 +54,8 @@ class Station:
 
     `timeline`, `run` (RunFolder), `bench` (BenchConfig), `charger` (ChargerConfig), `pki`, `ocsp`, `csms`,
     `instruments`, `limits`, `sampler` (running), `sniffer`, `sdp_port` (the one in use), `notes` (text for
-    the report), `ready` (what the simulated charger said when it was ready; empty for a real one).
+    the report), `ready` (what the simulated charger said when it was ready; empty for a real one),
+    `charger_silent` (the last car that asked by SDP got no answer).
     """
 
     timeline: Timeline
@@ -75,6 +76,7 @@ class Station:
         self.sdp_port = bench.network.sdp_port
         self.notes: list[str] = []
         self.ready: dict[str, Any] = {}
+        self.charger_silent = False
         self.rig: Child | None = None
         self.rig_endpoints: dict[str, str] = {}
         self.charger_process: Child | None = None

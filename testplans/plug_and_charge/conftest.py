@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,37 @@ from bench.plan import Expect
 if TYPE_CHECKING:
     from bench.ev.session import Session
     from bench.plan.power import Sample
+
+ORDER = (
+    "handshake",
+    "sessions",
+    "authorization",
+    "contract_faults",
+    "tls",
+    "provisioning",
+    "roots",
+    "metering",
+    "fallback",
+    "robustness",
+)
+"""First whether the charger works at all, last what may leave it dead: a charger that dies of a case must not
+take the simpler ones with it.
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files of this plan in `ORDER`; what other plans have stays where it is."""
+    here = Path(__file__).parent
+    mine = [place for place, item in enumerate(items) if item.path.parent == here]
+    ordered = sorted((items[place] for place in mine), key=_rank)
+    for place, item in zip(mine, ordered, strict=True):
+        items[place] = item
+
+
+def _rank(item: pytest.Item) -> int:
+    name = item.path.stem.removeprefix("test_")
+    return ORDER.index(name) if name in ORDER else len(ORDER)
+
 
 Finished = Callable[..., Any]
 
