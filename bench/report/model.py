@@ -197,6 +197,11 @@ class Run:
         return bool(self.info.get("interrupted"))
 
     @property
+    def unfinished(self) -> bool:
+        """True when the record has no end: the controller was killed, and this is what it had written."""
+        return "ended" in self.info and self.info["ended"] is None
+
+    @property
     def stop_cause(self) -> str:
         """Why the run stopped early, or ""."""
         return clean.text(self.info.get("stop_cause"))

@@ -75,7 +75,7 @@ def assess(run: dict[str, Any]) -> Readiness:
     """Judge a run.json document.
 
     - "not-ready": something failed, was inconclusive, broke the bench or was essential and not run, or the
-      run was empty, interrupted, or made with defects injected.
+      run was empty, interrupted, killed, or made with defects injected.
     - "pilot": everything essential passed, but a signature or a non-essential case is missing.
     - "ready": all of it is met.
 
@@ -135,6 +135,8 @@ def _blockers(run: Run, judged: tuple[Judged, ...], counts: dict[str, int]) -> l
         )
     elif run.stop_cause and not (run.interrupted and run.stop_cause in INTERRUPTS):
         found.append(f"The run stopped early: {clean.text(run.stop_cause, 300)}")
+    if run.unfinished:
+        found.append("The run has no end: the controller was killed; this is what it had recorded.")
     if run.interrupted:
         found.append("The run was interrupted before its last case.")
     if counts["fail"]:

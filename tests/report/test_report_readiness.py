@@ -63,6 +63,7 @@ def test_everything_proved_and_signed_is_ready() -> None:
         (lambda run: _verdict(run, "splendid"), "not-ready", "bench broke"),
         (lambda run: run.update(rules=[synthetic.case("RUL-01", "fail", areas=[])]), "not-ready", "RUL-01"),
         (lambda run: run["run"].update(interrupted=True), "not-ready", "interrupted"),
+        (lambda run: run["run"].update(ended=None), "not-ready", "controller was killed"),
         (lambda run: run["run"].update(stop_cause="analyzer lost"), "not-ready", "analyzer lost"),
         (lambda run: run["run"].update(defects=["x"]), "not-ready", "Defects were injected"),
         (_not_run, "not-ready", "1 essential case not run: PNC-098"),
