@@ -13,6 +13,7 @@ from bench.report.checklist import CHECKLIST, DEPENDENCIES
 from bench.station.bench_file import load_bench, named_files
 from bench.station.charger_file import DECLARATIONS, load_charger
 from bench.station.errors import BenchFileError
+from bench.station.station import Station
 
 
 @pytest.mark.parametrize("name", named_files("benches"))
@@ -47,6 +48,9 @@ WRONG = [
     ('interface = "lo"', 'interface = "lo"\nmtu = 1', "network.mtu: is not a key that is known here"),
     ('[charger]\nsimulated = true', '[charger]\nsimulated = false', "network.sdp_port: 0 is for the simulated charger"),
     ("[limits]", "[limit]", "limits: is missing; give it a table [limits]; is 'limit' meant"),
+    ("[ocsp]", '[timing.overrides]\n"iso2.SessionSetup.secc_performanse" = 2.0\n[ocsp]', "did you mean 'iso2.SessionSetup.secc_performance'"),
+    ("[rig]", "[rig]\nbleed_s = 0", "rig.bleed_s: 0 makes no sense"),
+    ("[rig]", "[ev]\nprofil = 'x'\n[rig]", "ev.profil: is not a key that is known here"),
     ("voltage_v = 1000", "voltage_v = -5", "limits.voltage_v: -5 makes no sense; it must lie within 1 and 1500"),
     ("voltage_v = 1000", "voltage_v = true", "limits.voltage_v: must be a number from 1 to 1500, not True"),
     ("voltage_v = 1000", "voltage_v = nan", "limits.voltage_v: must be a number"),
@@ -136,3 +140,15 @@ def test_no_file_makes_the_reader_crash(tmp_path: Path, data: bytes) -> None:
     for load in (load_bench, load_charger):
         with pytest.raises(BenchFileError):
             load(path)
+
+
+@pytest.mark.parametrize("profile", ["nosuch", "broken.toml"])
+def test_an_ev_profile_that_cannot_be_used_is_one_line_before_anything_is_opened(
+    bench_file: Callable[..., Path], tmp_path: Path, profile: str
+) -> None:
+    bench = bench_file("profiled", ("[rig]", f'[ev]\nprofile = "{profile}"\n[rig]'))
+    (bench.parent / "broken.toml").write_text("name = 1\n", encoding="utf-8")
+    with pytest.raises(BenchFileError, match=r"ev\.profile: ") as raised:
+        Station.open(bench, results=tmp_path / "results")
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "results").exists()

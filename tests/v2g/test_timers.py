@@ -50,3 +50,19 @@ def test_unknown_names_offer_near_ones() -> None:
 def test_json_form() -> None:
     assert timers.get("iec61851.cp_detection_B").to_json()["minimum"] == 8.0
     assert "minimum" not in timers.get("sdp.response_wait").to_json()
+
+
+def test_a_bench_file_may_override_a_limit_for_a_while() -> None:
+    name = "iso2.SessionSetup.secc_performance"
+    before = timers.get(name)
+    with timers.overridden({name: 9.0}, "bench file x.toml"):
+        changed = timers.get(name)
+        assert (changed.value, changed.source, changed.confidence) == (9.0, "bench file x.toml", "source")
+        assert "1.5" in changed.note
+        assert timers.performance("iso2", "SessionSetupRes").value == 9.0
+    assert timers.get(name) == before
+
+
+def test_an_unknown_limit_cannot_be_overridden() -> None:
+    with pytest.raises(KeyError), timers.overridden({"iso2.nothing": 1.0}, "x"):
+        pass
