@@ -22,6 +22,7 @@ from drivers.contactor import Contactor
 from drivers.control_pilot import ControlPilot, PilotReading, PilotState
 from drivers.dc_sink import DcReading, DcSink
 from drivers.energy_meter import EnergyMeter, MeterReading
+from drivers.plc_modem import Attenuation, NetworkInfo, PlcModem
 from drivers.power_analyzer import Accuracy, PowerAnalyzer, PowerMode, PowerReading
 
 CAPABILITIES: dict[str, type[Any]] = {
@@ -32,6 +33,7 @@ CAPABILITIES: dict[str, type[Any]] = {
     "AcLoad": AcLoad,
     "PowerAnalyzer": PowerAnalyzer,
     "EnergyMeter": EnergyMeter,
+    "PlcModem": PlcModem,
 }
 """Every capability by the name that bench files and reports use."""
 
@@ -40,6 +42,7 @@ __all__ = [
     "AcLoad",
     "AcReading",
     "Accuracy",
+    "Attenuation",
     "CardReader",
     "Contactor",
     "ControlPilot",
@@ -54,8 +57,10 @@ __all__ = [
     "InstrumentRefused",
     "LimitExceeded",
     "MeterReading",
+    "NetworkInfo",
     "PilotReading",
     "PilotState",
+    "PlcModem",
     "PowerAnalyzer",
     "PowerMode",
     "PowerReading",

@@ -15,6 +15,7 @@ _DRIVERS = {
     "pilot-board": "drivers.pilot_board:PilotBoard",
     "ea-psb": "drivers.ea_psb:EaPsb",
     "chroma-63800": "drivers.chroma_63800:Chroma63800",
+    "qca7000": "drivers.qca7000:Qca7000",
     "manual-pilot": "drivers.manual:ManualPilot",
 }
 _NOT_FOR_A_FILE = {"self", "resource", "name", "trace", "ask"}

@@ -1,1 +1,1 @@
-"""HomePlug Green PHY management messages and SLAC (ISO 15118-3): how a car finds the charger it is plugged into."""
+"""HomePlug Green PHY messages and SLAC (ISO 15118-3): how a car finds the charger it is plugged into."""

@@ -13,7 +13,7 @@ from bench.station.toml_table import Table, near_match, read_toml
 from bench.v2g import timers
 from drivers import registry
 
-RIG_ENDPOINTS = ("analyzer", "meter", "pilot", "sink", "acload")
+RIG_ENDPOINTS = ("analyzer", "meter", "pilot", "sink", "acload", "plc")
 MAX_VOLTAGE_V, MAX_CURRENT_A, MAX_POWER_W = 1500.0, 1000.0, 1_000_000.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -119,6 +119,7 @@ class BenchConfig:
     rig_seed: int
     rig_cable_host: str
     rig_bleed_s: float
+    rig_plc_interfaces: tuple[str, str]
     ev_profile: str | Path
     charger: ChargerSource
     instruments: tuple[InstrumentConfig, ...]
@@ -205,6 +206,7 @@ def load_bench(name_or_path: str | Path) -> BenchConfig:
         rig_seed=rig.integer("seed", 0, 2**31 - 1, 1),
         rig_cable_host=rig.text("cable_host", "127.0.0.1"),
         rig_bleed_s=rig.number("bleed_s", 0.001, 10.0, 0.05),
+        rig_plc_interfaces=(_plc_interface(rig, "ev"), _plc_interface(rig, "evse")),
         ev_profile=path.parent / profile if profile.endswith(".toml") else profile,
         charger=_charger(root.table("charger", needed=True)),
         instruments=_instruments(root.table("instruments", needed=True), rig_simulated),
@@ -223,6 +225,14 @@ def load_bench(name_or_path: str | Path) -> BenchConfig:
             "charger.simulated", "a simulated charger needs the simulated rig: set rig.simulated = true"
         )
     return config
+
+
+def _plc_interface(rig: Table, side: str) -> str:
+    key = f"plc_{side}_interface"
+    interface = rig.text(key, "")
+    if interface and not _NAME.fullmatch(interface):
+        raise rig.error(key, f"{interface!r} must be the name of an interface")
+    return interface
 
 
 def _network(table: Table) -> Network:

@@ -57,6 +57,7 @@ def _write(path: Path, data: bytes, mode: int) -> None:
 
 def rig_command(bench: BenchConfig) -> list[str]:
     """The command that runs the simulated rig."""
+    modems = zip(("--plc-ev", "--plc-evse"), bench.rig_plc_interfaces, strict=True)
     return [
         sys.executable,
         "-m",
@@ -69,6 +70,7 @@ def rig_command(bench: BenchConfig) -> list[str]:
         bench.rig_cable_host,
         "--bleed",
         str(bench.rig_bleed_s),
+        *(word for option, interface in modems if interface for word in (option, interface)),
     ]
 
 

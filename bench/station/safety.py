@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 from bench.station.instruments import Instruments
-from drivers import AcLoad, Contactor, ControlPilot, DcSink, DriverError
+from drivers import AcLoad, Contactor, ControlPilot, DcSink, DriverError, PlcModem
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE_S = 20.0
@@ -24,7 +24,9 @@ class Terminated(KeyboardInterrupt):
 
 
 def make_safe(instruments: Instruments) -> list[str]:
-    """Sink and load off, contactor open, pilot A. Every step is tried; returns what failed, one line each."""
+    """Sink and load off, contactor open, pilot A, modem out of the charger's network. Every step is tried;
+    returns what failed, one line each.
+    """
     problems: list[str] = []
 
     def attempt(step: Callable[[], None]) -> None:
@@ -44,6 +46,9 @@ def make_safe(instruments: Instruments) -> list[str]:
     if pilot is not None:
         attempt(lambda: pilot.set_state("A"))
         attempt(pilot.make_safe)
+    modem = instruments.find(PlcModem)
+    if modem is not None:
+        attempt(modem.make_safe)
     return problems
 
 

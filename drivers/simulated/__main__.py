@@ -44,8 +44,19 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="S",
         help="time constant of the charger's bleeder (%(default)s)",
     )
+    for side, whose in (("ev", "car"), ("evse", "charger")):
+        parser.add_argument(
+            f"--plc-{side}",
+            default="",
+            metavar="IF",
+            help=f"interface at which the {whose}'s modem is, instead of a tunnel for its host",
+        )
     parser.add_argument("--seed", type=int, default=1, help="seed of the instruments' noise")
     return parser.parse_args(arguments)
+
+
+class _RigError(Exception):
+    """The rig cannot start; one line that says why."""
 
 
 class _Lifeline(asyncio.Protocol):
@@ -62,7 +73,13 @@ async def _run(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     rig = Rig(options.seed, bleed_s=options.bleed)
-    await rig.start(options.cable_host)
+    try:
+        await rig.start(
+            options.cable_host, plc_ev_interface=options.plc_ev, plc_evse_interface=options.plc_evse
+        )
+    except OSError as error:
+        await rig.close()
+        raise _RigError(f"the simulated rig cannot open its endpoints: {error}") from error
     if options.lifeline:
         await loop.connect_read_pipe(lambda: _Lifeline(lost), sys.stdin)
         afterlife = loop.create_task(_afterlife(lost, stop, options.afterlife))
@@ -87,7 +104,11 @@ async def _afterlife(lost: asyncio.Event, stop: asyncio.Event, seconds_s: float)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until SIGTERM, SIGINT or the end of the lifeline."""
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # a client that hangs up is no news here
-    asyncio.run(_run(_arguments(arguments)))
+    try:
+        asyncio.run(_run(_arguments(arguments)))
+    except _RigError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

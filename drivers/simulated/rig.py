@@ -14,10 +14,13 @@ from drivers.simulated.cable import CableServer
 from drivers.simulated.electrics import BLEED_S
 from drivers.simulated.meter import MeterTwin
 from drivers.simulated.pilot import PilotTwin
+from drivers.simulated.powerline import Powerline
 from drivers.simulated.sink import SinkTwin
 from drivers.simulated.world import World
 
 _MAX_LINE_BYTES = 4096
+_MODEMS = {"plc": "ev", "plc-evse": "evse"}
+"""The modems whose hosts are endpoints of the rig."""
 
 
 class Rig:
@@ -31,16 +34,22 @@ class Rig:
         self.pilot = PilotTwin(self.world)
         self.sink = SinkTwin(self.world)
         self.loads = [AcLoadTwin(self.world, phase) for phase in range(3)]
+        self.powerline = Powerline(seed)
         self._inspect: asyncio.Server | None = None
         self._inspect_address = ""
 
-    async def start(self, cable_host: str = "127.0.0.1") -> None:
-        """Open every endpoint, the cable's on `cable_host`. Raises OSError."""
+    async def start(
+        self, cable_host: str = "127.0.0.1", *, plc_ev_interface: str = "", plc_evse_interface: str = ""
+    ) -> None:
+        """Open every endpoint, the cable's on `cable_host`; the modems' hosts come over tunnels, or sit on
+        the interfaces named. Raises OSError.
+        """
         await self.cable.start(cable_host)
         await self.meter.start()
         self.pilot.start()
         for twin in (self.analyzer, self.sink, *self.loads):
             await twin.start()
+        await self.powerline.start(ev_interface=plc_ev_interface, evse_interface=plc_evse_interface)
         self._inspect = await asyncio.start_server(self._window, "127.0.0.1", 0, limit=_MAX_LINE_BYTES)
         host, port = self._inspect.sockets[0].getsockname()[:2]
         self._inspect_address = f"{host}:{port}"
@@ -54,6 +63,7 @@ class Rig:
             "pilot": self.pilot.resource,
             "sink": self.sink.resource,
             "acload": ",".join(load.resource for load in self.loads),
+            **self.powerline.endpoints(),
             "inspect": self._inspect_address,
         }
 
@@ -63,6 +73,7 @@ class Rig:
         for twin in (self.analyzer, self.sink, *self.loads):
             twin.close()
         self.pilot.close()
+        self.powerline.close()
         await self.meter.close()
         if self._inspect is not None:
             self._inspect.close()
@@ -86,6 +97,7 @@ class Rig:
                 "bad_lines": self.cable.bad_lines,
                 "last_problem": self.cable.last_problem,
             },
+            "plc": self.powerline.state(),
         }
 
     async def unplug(self, name: str) -> None:
@@ -96,24 +108,30 @@ class Rig:
             self.pilot.close()
         elif name == "cable":
             self.cable.close()
+        elif name in _MODEMS:
+            await self.powerline.unplug(_MODEMS[name])
         else:
             for twin in self._scpi(name):
                 twin.close()
 
     async def plug(self, name: str) -> None:
-        """Put a SCPI instrument or the meter back on its port."""
+        """Put a SCPI instrument, the meter or a modem back on its port."""
         if name == "meter":
             await self.meter.start()
+        elif name in _MODEMS:
+            await self.powerline.plug(_MODEMS[name])
         else:
             for twin in self._scpi(name):
                 await twin.start()
 
-    def mute(self, name: str, silent: bool) -> None:
+    async def mute(self, name: str, silent: bool) -> None:
         """Let an instrument hear everything and answer nothing (the meter answers `busy`)."""
         if name == "meter":
             self.meter.muted = silent
         elif name == "pilot":
             self.pilot.muted = silent
+        elif name in _MODEMS:
+            await self.powerline.command({"set": _MODEMS[name], "mute": silent})
         else:
             for twin in self._scpi(name):
                 twin.muted = silent
@@ -134,18 +152,22 @@ class Rig:
             elif verb == "plug":
                 await self.plug(name)
             elif verb in ("mute", "unmute"):
-                self.mute(name, verb == "mute")
+                await self.mute(name, verb == "mute")
+            elif verb == "plc":
+                await self.powerline.command(name)
             else:
                 raise KeyError(verb)
 
     async def _window(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One line of state for each line asked: `{}`, or `{"unplug"|"plug"|"mute"|"unmute": instrument}`."""
+        """One line of state for each line asked: `{}`, `{"unplug"|"plug"|"mute"|"unmute": instrument}`, or
+        `{"plc": order}` (see `Powerline.command`).
+        """
         try:
             while line := await reader.readline():
                 problem = None
                 try:
                     await self._command(line)
-                except (ValueError, KeyError, AttributeError, TypeError) as error:
+                except (ValueError, KeyError, AttributeError, TypeError, OSError) as error:
                     problem = f"{type(error).__name__}: {error}"
                 answer = {**self.state(), "problem": problem}
                 writer.write(json.dumps(answer).encode() + b"\n")

@@ -12,9 +12,9 @@ from typing import Any
 class RigProcess:
     """`python -m drivers.simulated` as the station starts it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "drivers.simulated", "--ready-json", "--lifeline"],
+            [sys.executable, "-m", "drivers.simulated", "--ready-json", "--lifeline", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -23,7 +23,7 @@ class RigProcess:
         self._window = _connect(self.endpoints["inspect"])
         self._stream = self._window.makefile("rwb")
 
-    def look(self, **command: str) -> dict[str, Any]:
+    def look(self, **command: Any) -> dict[str, Any]:
         """The true state; `unplug="analyzer"` and so on do that first."""
         self._stream.write(json.dumps(command).encode() + b"\n")
         self._stream.flush()
