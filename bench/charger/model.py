@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from bench.charger.backend import Backend, BackendUnavailable, IdToken, StopReason, Variables
@@ -20,11 +20,14 @@ from bench.charger.meter import Meter
 from bench.charger.pilot import Pilot
 from bench.charger.power import AcStage, DcStage, Power
 from bench.charger.profile import ChargerProfile
+from bench.charger.secc.din import HANDLERS as DIN_HANDLERS
+from bench.charger.secc.din import Handler as DinHandler
 from bench.charger.secc.iso2 import HANDLERS, Handler
 from bench.charger.secc.iso2.common import Refusal
 from bench.charger.secc.policy import Policy
 from bench.charger.secc.session import PausedSessions, Session
 from bench.charger.secc.tls import SeccTls
+from bench.charger.slac import Slac
 from bench.charger.standalone import StandaloneBackend
 from bench.charger.store import CertificateStore
 from bench.v2g.messages import iso2
@@ -53,12 +56,18 @@ class Charger:
         self.pilot = Pilot(cable, power_off=lambda: self.power.unplugged())  # noqa: PLW0108 - looked up late: a defect may replace it
         self.contracts = ContractPolicy(store, variables, lambda: self.backend)
         self.policy = Policy()
+        self.policy.protocols = profile.protocols
         self.handlers: dict[str, Handler] = dict(HANDLERS)
+        self.din_handlers: dict[str, DinHandler] = dict(DIN_HANDLERS)
+        """DIN SPEC 70121; what means the same there is passed on to `handlers`."""
         self.tls = SeccTls(store)
         self.sdp: Any = None
         """The SDP server (`bench.charger.secc.sdp.SdpServer`) once the service listens."""
         self.on_listening: list[Any] = []
         """Called with the service once it listens: for what can be changed only then (the SDP server)."""
+
+        self.slac = Slac(self)
+        """Matching over the charger's own PLC modem; the service opens it where there is one."""
 
         self.granted: IdToken | None = None
         """Who is authorised to charge in this plug-in: a card, a remote start, or the contract of the
@@ -96,6 +105,10 @@ class Charger:
     def receipts_required(self) -> bool:
         """Metering receipts are asked for in contract sessions."""
         return self.profile.receipt_required or self.variables.flag("ISO15118Ctrlr", "RequestMeteringReceipt")
+
+    def handlers_of(self, session: Session) -> Mapping[str, Callable[..., Awaitable[Any]]]:
+        """The handlers of the protocol that a session speaks."""
+        return self.din_handlers if session.protocol == "din" else self.handlers
 
     def max_power_w(self, session: Session) -> float:
         """The most that a session may draw."""
@@ -250,6 +263,12 @@ class Charger:
             self.session_ended(session, "Other")
         if not session.paused and self.active is None:
             self.cable.let_go()
+
+    def communication_lost(self) -> None:
+        """The powerline to the EV is gone, or never was: no power, and the session on it is over."""
+        for session in [*self.paused.clear(), *([self.active] if self.active else [])]:
+            self.session_ended(session, "Other")
+        self.power.off()
 
     def _release(self, session: Session) -> None:
         if self.active is session:

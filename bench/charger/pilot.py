@@ -7,6 +7,7 @@ a vehicle is connected and rests (100 %, state x1) otherwise.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 
 from bench.charger.cable import Cable, Seen
@@ -34,6 +35,8 @@ class Pilot:
         self.on_connect: list[Callable[[], None]] = []
         self.on_disconnect: list[Callable[[], None]] = []
         self.connected = False
+        self.stepping = False
+        """The charger itself holds the line in state E: what is measured says nothing of the vehicle."""
         cable.on_seen.append(self._seen)
 
     @property
@@ -42,6 +45,8 @@ class Pilot:
         return self.cable.seen.state
 
     def _seen(self, before: Seen, now: Seen) -> None:
+        if self.stepping:
+            return
         if now.state in CONNECTED and not self.connected:
             self.connected = True
             self.accepting = True
@@ -65,6 +70,20 @@ class Pilot:
         """The vehicle left (or the pilot line broke): power off first, then the oscillator."""
         self.power_off()
         self.cable.set(oscillator=False, duty_percent=IDLE_DUTY_PERCENT, lock=False)
+
+    async def step_through_e(self, seconds: float) -> None:
+        """State E for `seconds`, then 5 % again: the vehicle may begin anew without a replug
+        ([V2G3-M06-09])."""
+        self.stepping = True
+        try:
+            self.cable.set(oscillator=False, duty_percent=IDLE_DUTY_PERCENT, fault="E")
+            await asyncio.sleep(seconds)
+            self.cable.set(oscillator=True, duty_percent=self.hlc_duty_percent, fault=None)
+            await self.cable.settled(1.0)
+        finally:
+            self.stepping = False
+            self.cable.set(fault=None)
+            self._seen(self.cable.seen, self.cable.seen)  # it may have been unplugged meanwhile
 
     def charge_started(self) -> None:
         """Power flows from now on; the pilot stays as it is (5 % through the whole session)."""

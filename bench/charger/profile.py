@@ -5,6 +5,7 @@
     evse_id = "DE*PBX*E00001"
     [simulated]               # all optional
     max_voltage_v = 920.0     max_current_a = 200.0    max_power_w = 150000.0   ac_max_current_a = 32.0
+    protocols = ["iso2", "din"]                                                   # what it speaks
     insulation_hold_s = 0.02  receipt_required = false stop_grace_s = 5.0       meter_start_wh = 0.0
 
 The keys of the first table may also stand at the top level; others are ignored, they belong to the bench.
@@ -16,9 +17,10 @@ import math
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from bench.charger.power import DcLimits
+from bench.charger.secc.session import ProtocolName
 from bench.v2g.messages import iso2
 
 MAX_PROFILE_BYTES = 1_000_000
@@ -57,6 +59,8 @@ class ChargerProfile:
         iso2.EnergyTransferMode.AC_three_phase_core,
         iso2.EnergyTransferMode.AC_single_phase_core,
     )
+    protocols: tuple[ProtocolName, ...] = ("iso2", "din")
+    """What it speaks; where the EV offers several, the EV's priorities decide."""
 
 
 def load(path: Path) -> ChargerProfile:
@@ -82,6 +86,8 @@ def from_table(raw: dict[str, Any], name: str = "profile") -> ChargerProfile:
         if not isinstance(habits["receipt_required"], bool):
             raise ProfileError(f"{name}: receipt_required is true or false")
         changes["receipt_required"] = habits["receipt_required"]
+    if "protocols" in habits:
+        changes["protocols"] = _protocols(habits["protocols"], name)
     limits = {key: _number(habits[key], key, name) for key in _DC if key in habits}
     profile = replace(ChargerProfile(), **changes)
     profile = replace(profile, dc=replace(profile.dc, **limits))
@@ -95,6 +101,13 @@ def _table(raw: dict[str, Any], key: str, name: str) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise ProfileError(f"{name}: [{key}] is a table")
     return table
+
+
+def _protocols(value: object, name: str) -> tuple[ProtocolName, ...]:
+    known = get_args(ProtocolName)
+    if not isinstance(value, list) or not value or any(each not in known for each in value):
+        raise ProfileError(f"{name}: protocols is a list of one or more of {', '.join(known)}")
+    return tuple(value)
 
 
 def _text(value: object, key: str, name: str) -> str:

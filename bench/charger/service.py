@@ -30,6 +30,7 @@ from bench.charger.secc.server import Listener
 from bench.charger.secc.warm_up import warm_up
 from bench.charger.standalone import PlainVariables, StandaloneBackend
 from bench.charger.store import CertificateStore
+from bench.slac.port import PortError, open_port
 from bench.v2g import sdp
 
 log = logging.getLogger(__name__)
@@ -44,12 +45,14 @@ class ServiceError(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """How to run; `csms` None: a permissive backend in-process, `cable` None: an ideal connector."""
+    """How to run; `csms` None: a permissive backend in-process, `cable` None: an ideal connector, `plc`
+    None: no powerline, the EV is at the interface at once."""
 
     interface: str
     profile: ChargerProfile
     csms: CsmsLink | None = None
     cable: tuple[str, int] | None = None
+    plc: str | None = None
     store: Path | None = None
     defects: Sequence[str] = ()
     sdp_port: int = sdp.PORT
@@ -146,6 +149,8 @@ class Service:
         defects.apply(charger, options.defects)
         address, scope = own_address(options.interface)
         try:
+            if options.plc is not None:
+                charger.slac.open(open_port(options.plc))
             await charger.cable.start()
             plain = Listener(charger, address, scope, tls=False)
             self.listeners.append(plain)
@@ -154,7 +159,7 @@ class Service:
                 secure = Listener(charger, address, scope, tls=True)
                 self.listeners.append(secure)
             sdp_socket = sdp.open_sdp_socket(options.interface, options.sdp_port)
-        except CableError as error:
+        except (CableError, PortError) as error:
             raise ServiceError(str(error)) from error
         except (OSError, sdp.SdpError) as error:
             raise ServiceError(f"cannot listen on {options.interface}: {error}") from error
@@ -185,6 +190,7 @@ class Service:
         except TimeoutError:
             log.warning("the backend connection did not close in time")
         self.charger.safe_state()  # again: ending sessions had a last say on the power
+        self.charger.slac.close()
         await self.charger.cable.close()
         if self._scratch is not None:
             self._scratch.cleanup()

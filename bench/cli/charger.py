@@ -24,6 +24,7 @@ _EXAMPLES = """examples:
   plugbench charger serve --interface lo --store ./charger-store       with certificates: TLS, Plug & Charge
   plugbench charger serve --interface eth1 --csms ws://localhost:9000 --station-id CP1
   plugbench charger serve --interface lo --defect genchallenge-constant
+  plugbench charger serve --interface eth1 --plc eth1                  with a PLC modem: SLAC before SDP
   plugbench charger defects                                            what can be wrong, and which case
   finds it
 """
@@ -34,7 +35,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "charger",
         help="run the simulated charger, list its defects",
-        description="A simulated charger with real SDP, TLS, ISO 15118-2 and OCPP 2.0.1, and named defects.",
+        description="A simulated charger with real SDP, TLS, ISO 15118-2, DIN SPEC 70121 and OCPP 2.0.1, "
+        "and named defects.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -73,6 +75,11 @@ def _serve_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--store", type=Path, metavar="DIR", help="certificates and keys; without it there is no TLS"
     )
     serving.add_argument("--cable", metavar="HOST:PORT", help="the rig's end of the cable")
+    serving.add_argument(
+        "--plc",
+        metavar="IF|tunnel:HOST:PORT",
+        help="where the charger's PLC modem is: SLAC comes before SDP then",
+    )
     serving.add_argument(
         "--sdp-port",
         type=int,
@@ -115,6 +122,7 @@ def _options(args: argparse.Namespace) -> Options:
         profile=load(args.profile) if args.profile is not None else ChargerProfile(),
         csms=CsmsLink(args.csms, args.station_id, args.password) if args.csms is not None else None,
         cable=_host_port(args.cable) if args.cable is not None else None,
+        plc=args.plc,
         store=args.store,
         defects=tuple(args.defect),
         sdp_port=args.sdp_port,

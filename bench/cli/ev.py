@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from bench.cli import _match, _replay
 from bench.ev.credentials import Credentials
 from bench.ev.emulator import EvEmulator
 from bench.ev.errors import (
@@ -21,9 +22,10 @@ from bench.ev.errors import (
 )
 from bench.ev.options import SessionOptions
 from bench.ev.profile import EvProfile, bundled_profiles, load_profile
+from bench.ev.protocols import PROTOCOLS
 from bench.ev.session import Session
+from bench.ev.tls_options import TlsOptions
 from bench.ev.vehicle import Vehicle
-from bench.ev.wire import TlsOptions
 from bench.timeline import Event, Timeline
 from bench.v2g.sdp import PORT
 
@@ -65,7 +67,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--protocol",
         default="iso2",
         choices=("din", "iso2", "iso20"),
-        help="this version speaks iso2 (ISO 15118-2)",
+        help="iso2 (ISO 15118-2) or din (DIN SPEC 70121: DC, external payment, no TLS)",
     )
     charge.add_argument("--energy", default="dc", choices=("ac", "dc", "ac-bpt", "dc-bpt"))
     charge.add_argument("--auth", default="eim", choices=("eim", "pnc"), help="pnc needs --pki and TLS")
@@ -95,15 +97,19 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     charge.add_argument("--patience", type=float, metavar="S", help="wait S seconds for every answer")
     charge.add_argument("--json", action="store_true", help="print one JSON object at the end, nothing else")
-    charge.set_defaults(run=run)
+    charge.set_defaults(func=run)
+    _match.add_parser(verbs)
+    _replay.add_parser(verbs)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run `plugbench ev ...`; the exit code (see `_EXAMPLES`)."""
-    if args.protocol != "iso2":
-        return _usage(f"--protocol {args.protocol} is not in this version; use --protocol iso2")
+    if args.protocol not in PROTOCOLS:
+        return _usage(f"--protocol {args.protocol} is not in this version; use {' or '.join(PROTOCOLS)}")
     if args.energy not in ("ac", "dc"):
         return _usage(f"--energy {args.energy} is not in this version (ISO 15118-20 only); use ac or dc")
+    if args.protocol == "din" and (args.energy, args.auth, args.no_tls) != ("dc", "eim", True):
+        return _usage("--protocol din is DC without Plug and Charge and TLS: --energy dc --auth eim --no-tls")
     if args.auth == "pnc" and args.no_tls:
         return _usage("--auth pnc needs TLS ([V2G2-636]); leave --no-tls out")
     if args.auth == "pnc" and args.pki is None:
@@ -136,6 +142,7 @@ def _charge(args: argparse.Namespace, profile: EvProfile, credentials: Credentia
             sdp_port=args.sdp_port,
             credentials=credentials,
             defaults=SessionOptions(
+                protocol=args.protocol,
                 tls_options=TlsOptions(keylog=args.keylog),
                 verify="strict" if args.strict else "record",
                 certificate="install" if args.install else "auto",
@@ -186,7 +193,7 @@ def _summary(session: Session, result: str, reason: str | None) -> dict[str, Any
         "reason": reason,
         "hardware": False,
         "note": NO_HARDWARE,
-        "protocol": "iso2",
+        "protocol": session.protocol.name,
         "energy_mode": session.state.energy_mode or None,
         "evse_id": session.state.evse_id or None,
         "session_id": session.session_id.hex(),

@@ -7,15 +7,15 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from bench.ev.errors import PlanMistake, SessionEnded
 from bench.ev.faults import Fault, Outgoing
 from bench.ev.iso2 import flow, signing
 from bench.ev.iso2.state import NEW_SESSION, SessionState
 from bench.ev.options import SessionOptions
-from bench.ev.wire import Received, Wire
-from bench.v2g.messages import iso2
+from bench.ev.protocols import PROTOCOLS
+from bench.ev.wire import Received, Schema, Wire
 
 if TYPE_CHECKING:
     from bench.ev.vehicle import Vehicle
@@ -47,7 +47,8 @@ class Conversation:
     def __init__(self, options: SessionOptions, state: SessionState, *, wire: Wire, vehicle: Vehicle) -> None:
         self.options, self.state, self.wire, self.vehicle = options, state, wire, vehicle
         self._sent_ns = 0
-        self._schema: Literal["sap", "iso2"] = "iso2"
+        self.protocol = PROTOCOLS[options.protocol]
+        self._schema: Schema = self.protocol.name
         self._faults: dict[str, list[tuple[int | None, Fault]]] = {}
         self._sent: Counter[str] = Counter()
         self._sent_at: dict[str, float] = {}
@@ -69,10 +70,10 @@ class Conversation:
         self._faults.setdefault(name, []).extend((when, fault) for fault in faults)
         return self
 
-    @staticmethod
-    def _known(name: str) -> None:
-        if name not in flow.ROWS:
-            raise PlanMistake(f"{name!r} is no request of ISO 15118-2; known: {', '.join(flow.ROWS)}")
+    def _known(self, name: str) -> None:
+        rows = self.protocol.rows
+        if name not in rows:
+            raise PlanMistake(f"{name!r} is no request of {self.protocol.title}; known: {', '.join(rows)}")
 
     def _last_name(self) -> str | None:
         return self.history[-1].name if self.history else None
@@ -81,15 +82,18 @@ class Conversation:
         code = getattr(self.history[-1].response, "ResponseCode", None) if self.history else None
         return str(code) if code is not None else None
 
+    def rest(self, duration_s: float) -> None:
+        """Let time pass without a word; a session that is closed meanwhile wakes up."""
+        if duration_s > 0:
+            self._wake.wait(duration_s)
+
     def _pace(self, name: str) -> None:
         """Hold the interval between two requests of one kind; a car does not hammer."""
         last = self._sent_at.get(name)
         if last is not None:
             pace = self.state.profile.pace
             interval_s = pace.charge_loop_s if name in flow.LOOP else pace.ongoing_loop_s
-            left_s = last + interval_s - time.monotonic()
-            if left_s > 0:
-                self._wake.wait(left_s)
+            self.rest(last + interval_s - time.monotonic())
         self._sent_at[name] = time.monotonic()
 
     def _transmit(self, name: str, body: Any, extra: Sequence[Fault] = ()) -> Outgoing:
@@ -97,9 +101,9 @@ class Conversation:
         self._sent[name] += 1
         nth = self._sent[name]
         faults = [f for when, f in self._faults.get(name, ()) if when is None or when == nth] + list(extra)
-        row = flow.ROWS.get(name)
-        schema = row.schema if row is not None else "iso2"
-        header = None if schema == "sap" else iso2.MessageHeader(SessionID=self._header_session_id(name))
+        kinds = self.protocol.messages
+        schema: Schema = "sap" if name == flow.FIRST else self.protocol.name
+        header = None if schema == "sap" else kinds.MessageHeader(SessionID=self._header_session_id(name))
         out = Outgoing(name, body, header, notes=[fault.note for fault in faults])
         for fault in faults:
             if fault.stage == "message":
@@ -114,9 +118,9 @@ class Conversation:
         if header is None and type(out.body).__module__.endswith(".sap"):
             message = out.body
         else:
-            schema = "iso2"
-            out.header = header or iso2.MessageHeader(SessionID=self._header_session_id(name))
-            message = iso2.V2G_Message(Header=out.header, Body=iso2.Body(BodyElement=out.body))
+            schema = self.protocol.name
+            out.header = header or kinds.MessageHeader(SessionID=self._header_session_id(name))
+            message = kinds.V2G_Message(Header=out.header, Body=kinds.Body(BodyElement=out.body))
         out.delay_s = max(0.0, out.delay_s)
         self._sent_ns = self.wire.send(out, schema, faults, message)
         self._schema = schema
@@ -160,7 +164,7 @@ class Conversation:
 
     def _patience(self, name: str) -> tuple[float, float]:
         """Message timeout, and how long the car really waits."""
-        limit_s = flow.message_timeout_s(name) if name in flow.ROWS else 2.0
+        limit_s = self.protocol.message_timeout_s(name) if name in self.protocol.rows else 2.0
         if self.options.receive_patience_s is not None:
             return limit_s, self.options.receive_patience_s
         if name == "CurrentDemandReq":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import functools
 from typing import Any
 
 from bench.ev.battery import Battery
@@ -13,12 +13,14 @@ from bench.ev.iso2.state import Auth, Energy, SessionState
 from bench.ev.iso2.warm_up import codec_ready
 from bench.ev.options import SessionOptions
 from bench.ev.profile import EvProfile, load_profile
+from bench.ev.protocols import PROTOCOLS
 from bench.ev.session import Session
+from bench.ev.tls_options import TlsOptions, contexts_for
 from bench.ev.vehicle import Vehicle
-from bench.ev.wire import TlsOptions, Wire, context_for
+from bench.ev.wire import Wire
 from bench.pki.credential import Credential
 from bench.timeline import Timeline
-from bench.v2g import tls
+from bench.v2g.connection import ClientContext
 from bench.v2g.sdp import PORT
 
 _OPTION_NAMES = frozenset(each.name for each in dataclasses.fields(SessionOptions))
@@ -53,10 +55,10 @@ class EvEmulator:
         self.battery: Battery = self.profile.new_battery()
         self.session: Session | None = None
         self.vehicle.timeline = self.timeline
-        self._contexts: dict[TlsOptions, tls.ClientContext] = {}
+        self._tls_contexts: dict[TlsOptions, tuple[ClientContext, ...]] = {}
         # What costs time once is paid for here, not in the first handshake.
         codec_ready()
-        self._context(self.defaults.tls_options)
+        self._contexts(self.defaults.tls_options)
 
     @property
     def contract(self) -> Credential:
@@ -72,10 +74,10 @@ class EvEmulator:
             raise PlanMistake("the car has no OEM provisioning certificate")
         return self.credentials.oem
 
-    def _context(self, options: TlsOptions) -> tls.ClientContext:
-        if options not in self._contexts:
-            self._contexts[options] = context_for(self.credentials.v2g_roots, options)
-        return self._contexts[options]
+    def _contexts(self, options: TlsOptions) -> tuple[ClientContext, ...]:
+        if options not in self._tls_contexts:
+            self._tls_contexts[options] = contexts_for(self.credentials.v2g_roots, options)
+        return self._tls_contexts[options]
 
     def plug_in(
         self,
@@ -112,6 +114,13 @@ class EvEmulator:
     def _new_session(self, options: SessionOptions, profile: EvProfile) -> Session:
         if self.session is not None:
             self.session.close()
+        protocol = PROTOCOLS[options.protocol]
+        if options.protocol == "din":
+            if options.energy != "dc" or options.auth != "eim" or options.tls:
+                raise PlanMistake("DIN SPEC 70121 is DC with external payment and without TLS")
+            own = tuple(each for each in profile.protocols if each.namespace == protocol.namespace)
+            profile = profile.with_changes(protocols=own or (protocol.offer(),))
+            codec_ready("din")
         inlet = profile.dc if options.energy == "dc" else profile.ac
         if options.energy not in ("ac", "dc") or options.auth not in ("eim", "pnc"):
             raise PlanMistake(
@@ -141,11 +150,12 @@ class EvEmulator:
             auth=options.auth,
             provisioning=provisioning if options.auth == "pnc" else "none",
             resume_session_id=options.resume,
+            namespace=protocol.namespace,
             contract=contract,
         )
         wire = Wire(self.timeline, self.interface, self.sdp_port, self.tap)
-        context: Callable[[], tls.ClientContext] = lambda: self._context(options.tls_options)  # noqa: E731
-        self.session = Session(self, options, state, wire=wire, vehicle=self.vehicle, context=context)
+        contexts = functools.partial(self._contexts, options.tls_options)
+        self.session = Session(self, options, state, wire=wire, vehicle=self.vehicle, contexts=contexts)
         return self.session
 
     def resume(self, paused: Session, **overrides: Any) -> Session:

@@ -11,13 +11,14 @@ stands in the `deviation` of the timeline event.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bench.ev.errors import PlanMistake
-from bench.v2g import v2gtp
+from bench.v2g import codec, damage, v2gtp
 
 Stage = Literal["message", "signed", "exi", "frame"]
 MAX_REPEAT = 1000
@@ -152,9 +153,18 @@ def bad_signature() -> Fault:
 
 def _exi(note: str, edit: Callable[[bytes], bytes]) -> Fault:
     def apply(out: Outgoing) -> None:
-        out.exi = edit(out.exi)
+        with _mistakes():
+            out.exi = edit(out.exi)
 
     return Fault(note, "exi", apply)
+
+
+@contextlib.contextmanager
+def _mistakes() -> Iterator[None]:
+    try:
+        yield
+    except codec.CodecError as error:
+        raise PlanMistake(str(error)) from error
 
 
 def _frame(note: str, edit: Callable[[bytes], bytes]) -> Fault:
@@ -183,16 +193,24 @@ def flip_bits(*positions: int) -> Fault:
     the end).
     """
 
-    def edit(exi: bytes) -> bytes:
-        data = bytearray(exi)
-        for position in positions:
-            index = position + 8 * len(data) if position < 0 else position
-            if not 0 <= index < 8 * len(data):
-                raise PlanMistake(f"bit {position} is outside the {len(data)} bytes of EXI")
-            data[index // 8] ^= 0x80 >> (index % 8)
-        return bytes(data)
+    return _exi(f"flipped bits {', '.join(map(str, positions))}", lambda exi: damage.flip(exi, *positions))
 
-    return _exi(f"flipped bits {', '.join(map(str, positions))}", edit)
+
+def exi_header(value: int = 0xA0) -> Fault:
+    """Send another EXI header than 0x80; the default announces options that do not follow."""
+    return _exi(f"EXI header {value:#04x}", lambda exi: damage.wrong_header(exi, value))
+
+
+def unknown_event_code(path: str | None = None) -> Fault:
+    """Put an event code that means nothing into the element at `path` ("V2G_Message/Body"); without it into
+    the first element that has codes to spare.
+    """
+
+    def apply(out: Outgoing) -> None:
+        with _mistakes():
+            out.exi = damage.unknown_event_code(out.exi, codec.schema_of(out.body), path)
+
+    return Fault(f"unknown event code in {path or 'the first element with one to spare'}", "exi", apply)
 
 
 def truncate(length: int, *, keep_header: bool = False) -> Fault:

@@ -52,7 +52,7 @@ def _ends(session: Session) -> dict[str, int]:
         "tls_handshake": wire.secured_ns if session.tls is not None else None,
     }
     for each in session.history:
-        if each.name == "PaymentServiceSelectionReq":
+        if each.name in ("PaymentServiceSelectionReq", "ServicePaymentSelectionReq"):  # ISO 15118-2, DIN
             ends.setdefault("payment_service_selection", each.t_ns)
         elif each.name == "PaymentDetailsReq":
             ends.setdefault("payment_details_req", each.sent_ns)

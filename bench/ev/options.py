@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bench.ev.iso2.state import Auth, Energy
-from bench.ev.wire import TlsOptions
+from bench.ev.protocols import ProtocolName
+from bench.ev.tls_options import TlsOptions
 from bench.pki.credential import Credential
 
 Verify = Literal["record", "strict"]
@@ -24,6 +25,8 @@ class SessionOptions:
     `address`: go there instead of asking by SDP, (IPv6 address, port). `resume`: SessionID to join.
     """
 
+    protocol: ProtocolName = "iso2"
+    """"din": DIN SPEC 70121, which is DC with external payment and without TLS."""
     energy: Energy = "dc"
     auth: Auth = "pnc"
     tls: bool = True

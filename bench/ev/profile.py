@@ -17,6 +17,7 @@ from bench.ev.errors import ProfileError
 from bench.ev.toml_table import Table
 
 ISO2_NAMESPACE = "urn:iso:15118:2:2013:MsgDef"
+DIN_NAMESPACE = "urn:din:70121:2012:MsgDef"
 MAX_PROFILE_BYTES = 256 * 1024
 PHYSICAL_MAX = 32_767_000.0
 """Largest figure that a PhysicalValue holds (16 bits, multiplier 3)."""

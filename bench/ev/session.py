@@ -1,5 +1,5 @@
-"""One ISO 15118-2 session as a plan drives it: run until a message, look at it, send it, deviate, charge,
-stop.
+"""One V2G session (ISO 15118-2 or DIN SPEC 70121) as a plan drives it: run until a message, look at it,
+send it, deviate, charge, stop.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from bench.ev.iso2.power import PowerHand
 from bench.ev.iso2.state import GiveUp, SessionState
 from bench.ev.options import SessionOptions
 from bench.ev.wire import Received, TlsOutcome, Wire, strict_refusal
-from bench.v2g import sdp, tls
+from bench.v2g import sdp
+from bench.v2g.connection import ClientContext
 
 if TYPE_CHECKING:
     from bench.ev.emulator import EvEmulator
@@ -36,11 +37,11 @@ class Session(Conversation):
         *,
         wire: Wire,
         vehicle: Vehicle,
-        context: Callable[[], tls.ClientContext],
+        contexts: Callable[[], tuple[ClientContext, ...]],
     ) -> None:
         super().__init__(options, state, wire=wire, vehicle=vehicle)
         self._emulator = emulator
-        self._context = context
+        self._contexts = contexts
         self._power = PowerHand(vehicle, state)
         self._next: str | None = flow.FIRST
         self._ongoing_since: tuple[str, float] | None = None
@@ -62,7 +63,7 @@ class Session(Conversation):
             return None
         if self._pending is None:
             try:
-                self._pending = flow.ROWS[self._next].build(self.state)
+                self._pending = self.protocol.rows[self._next].build(self.state)
             except GiveUp as reason:
                 gave_up = CarGaveUp(str(reason), self._last_name(), self._last_code())
                 raise self._end(str(reason), gave_up) from reason
@@ -147,7 +148,7 @@ class Session(Conversation):
             address, port = self.options.address
         try:
             self.tls = self.wire.open(
-                address, port, self._context() if secure else None, self.options.connect_timeout_s
+                address, port, self._contexts() if secure else (), self.options.connect_timeout_s
             )
         except SessionEnded as error:
             raise self._end(error.reason, error) from error
@@ -271,13 +272,13 @@ class Session(Conversation):
         name, body = self._next, self.pending
         assert name is not None
         try:
-            self._power.before(name, body)
+            self.protocol.note_sent(self.state, body)
+            self._power.before(name)
         except GiveUp as reason:
             gave_up = CarGaveUp(str(reason), self._last_name(), self._last_code())
             raise self._end(str(reason), gave_up) from reason
         self._pace(name)
         self._pending = None
-        flow.note_sent(self.state, body)
         received = self._exchange(name, body)
         self._take(name, received)
         return received.body
@@ -396,7 +397,7 @@ class Session(Conversation):
             return
         try:
             self._look_closer(name, received)
-            following = flow.ROWS[name].absorb(state, body)
+            following = self.protocol.rows[name].absorb(state, body)
         except (GiveUp, AttributeError, TypeError, ValueError, OverflowError) as reason:
             # What a handler cannot use of a decoded message is the charger's fault, not a crash.
             self._end(
@@ -425,7 +426,7 @@ class Session(Conversation):
             state.tariff_signature = signing.judge_tariff(state, received)
 
     def _ongoing_too_long(self, name: str) -> str | None:
-        limit_field = flow.ROWS[name].ongoing_limit
+        limit_field = self.protocol.rows[name].ongoing_limit
         if limit_field is None:
             return None
         now = time.monotonic()

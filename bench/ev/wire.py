@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from cryptography import x509
@@ -17,22 +15,18 @@ from bench.ev.errors import ChargerClosed, ChargerGarbage, ChargerTimeout, EvErr
 from bench.ev.faults import Fault, Outgoing
 from bench.timeline import Timeline, now_ns
 from bench.v2g import codec, sdp, tls, v2gtp
-from bench.v2g.connection import ConnectionClosed, ReceiveTimeout, TransportError, V2GConnection
+from bench.v2g.connection import (
+    ClientContext,
+    ConnectionClosed,
+    ReceiveTimeout,
+    TransportError,
+    V2GConnection,
+)
 
+Schema = Literal["sap", "iso2", "din"]
 CONNECT_TIMEOUT_S = 5.0
 SEND_TIMEOUT_S = 5.0
 MAX_DELAY_S = 600.0
-
-
-@dataclass(frozen=True)
-class TlsOptions:
-    """What the EV offers in TLS. `suites` are IANA names; `security_level` 0 is needed below TLS 1.2."""
-
-    suites: Sequence[str] = tls.ISO2_SUITES
-    min_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
-    max_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
-    security_level: int | None = None
-    keylog: Path | None = None
 
 
 @dataclass
@@ -164,13 +158,31 @@ class Wire:
     # --- connection ---
 
     def open(
-        self, address: str, port: int, context: tls.ClientContext | None, timeout_s: float = CONNECT_TIMEOUT_S
+        self,
+        address: str,
+        port: int,
+        contexts: Sequence[ClientContext] = (),
+        timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> TlsOutcome | None:
-        """Connect, with TLS when `context` is given; what the car thinks of the certificate is in the
+        """Connect, with TLS when there are `contexts`; what the car thinks of the certificate is in the
         outcome.
 
-        Raises ChargerClosed (refused, TLS failed) or ChargerTimeout.
+        Each context after the first is another offer, made in a connection of its own when the charger found
+        no suite in the one before. Raises ChargerClosed (refused, TLS failed) or ChargerTimeout.
         """
+        for context in contexts[:-1]:
+            try:
+                return self._open(address, port, context, timeout_s)
+            except ChargerClosed as refused:
+                cause = refused.__cause__
+                if not isinstance(cause, tls.TlsFailure) or cause.alert != "handshake_failure":
+                    raise
+                self.event("step", "no cipher suite in common: the car offers others in a second connection")
+        return self._open(address, port, contexts[-1] if contexts else None, timeout_s)
+
+    def _open(
+        self, address: str, port: int, context: ClientContext | None, timeout_s: float
+    ) -> TlsOutcome | None:
         self.number += 1
         started = now_ns()
         try:
@@ -275,9 +287,7 @@ class Wire:
 
     # --- messages ---
 
-    def send(
-        self, out: Outgoing, schema: Literal["sap", "iso2"], faults: Sequence[Fault], message: Any
-    ) -> int:
+    def send(self, out: Outgoing, schema: Schema, faults: Sequence[Fault], message: Any) -> int:
         """Encode and write `message` (the body of `out` in its envelope); the stamp after the last byte.
 
         Faults of the stages "exi" and "frame" are applied here. Raises ChargerClosed when the charger is
@@ -352,7 +362,7 @@ class Wire:
             self.connection = None
 
     def receive(
-        self, after: str, schema: Literal["sap", "iso2"], sent_ns: int, limit_s: float, patience_s: float
+        self, after: str, schema: Schema, sent_ns: int, limit_s: float, patience_s: float
     ) -> Received:
         """The next message. Waits `patience_s`; says on the timeline when `limit_s` has passed before that.
 
@@ -399,9 +409,7 @@ class Wire:
             )
             return connection.receive(patience_s - limit_s)
 
-    def _decode(
-        self, after: str, schema: Literal["sap", "iso2"], exi: bytes, t_ns: int, sent_ns: int
-    ) -> Received:
+    def _decode(self, after: str, schema: Schema, exi: bytes, t_ns: int, sent_ns: int) -> Received:
         findings: list[str] = []
         try:
             message = codec.decode(schema, exi, findings=findings)
@@ -427,12 +435,12 @@ class Wire:
             deviation=None,
             connection=self.number,
             rtt_s=(t_ns - sent_ns) / 1e9,
-            **({"problem": "; ".join(findings)} if findings else {}),
+            **_said_of(findings),
         )
         return Received(name, body, header, exi, t_ns, tuple(findings), invalid)
 
 
-def unwrap(message: Any, schema: Literal["sap", "iso2"]) -> tuple[Any, Any]:
+def unwrap(message: Any, schema: Schema) -> tuple[Any, Any]:
     """Body and header of a decoded message (header None for supportedAppProtocol). Raises AttributeError."""
     if schema == "sap":
         return message, None
@@ -442,7 +450,20 @@ def unwrap(message: Any, schema: Literal["sap", "iso2"]) -> tuple[Any, Any]:
     return body, message.Header
 
 
-def _outside_schema(message: Any, schema: Literal["sap", "iso2"]) -> str | None:
+def _said_of(findings: Sequence[str]) -> dict[str, Any]:
+    """Data of the event: `problem` is what breaks the standard, `tolerated` what is merely uncommon,
+    `findings` all that has a name and a place in the stream.
+    """
+    # What has no place (a length facet) was found by validation: EXI carries what the schema does not allow.
+    wrong = [each for each in findings if not isinstance(each, codec.Finding) or each.breach]
+    mild = [each for each in findings if isinstance(each, codec.Finding) and not each.breach]
+    placed = [each.as_data() for each in findings if isinstance(each, codec.Finding)]
+    texts = dict.fromkeys(each.located for each in mild)
+    said: dict[str, Any] = {"problem": "; ".join(wrong), "tolerated": "; ".join(texts), "findings": placed}
+    return {key: value for key, value in said.items() if value}
+
+
+def _outside_schema(message: Any, schema: Schema) -> str | None:
     """What the schema does not allow in a decoded message: EXI carries lengths and ranges unchecked."""
     try:
         codec.encode(message, schema)
@@ -455,23 +476,6 @@ def _apply(out: Outgoing, faults: Sequence[Fault], stage: str) -> None:
     for fault in faults:
         if fault.stage == stage:
             fault.apply(out)
-
-
-def context_for(roots: Sequence[x509.Certificate], options: TlsOptions) -> tls.ClientContext:
-    """A TLS context for the EV. Raises PlanMistake for suites that cannot be offered or an unwritable key
-    log.
-    """
-    try:
-        return tls.client_context(
-            roots,
-            suites=options.suites,
-            min_version=options.min_version,
-            max_version=options.max_version,
-            keylog=options.keylog,
-            security_level=options.security_level,
-        )
-    except (ValueError, OSError) as error:
-        raise PlanMistake(f"TLS cannot be set up: {error}") from error
 
 
 def strict_refusal(outcome: TlsOutcome | None) -> SessionEnded | None:

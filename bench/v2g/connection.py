@@ -16,9 +16,13 @@ from collections import deque
 from types import TracebackType
 
 from bench.v2g import ports, tls, v2gtp
+from bench.v2g.tls12 import client, sockets
 
 _RECEIVE_BYTES = 65_536
 DEFAULT_TIMEOUT_S = 5.0
+
+ClientContext = tls.ClientContext | client.ClientContext
+"""A context of OpenSSL, or one of `bench.v2g.tls12` where static ECDH is offered."""
 
 
 class TransportError(Exception):
@@ -78,7 +82,7 @@ class V2GConnection:
         address: str,
         port: int,
         interface: str | None = None,
-        tls_context: tls.ClientContext | None = None,
+        tls_context: ClientContext | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
         *,
         max_payload: int = v2gtp.DEFAULT_MAX_PAYLOAD,
@@ -100,7 +104,9 @@ class V2GConnection:
             raise TransportError(f"no TCP connection to [{address}]:{port} ({error})") from error
         opened_ns = time.monotonic_ns()
         info = None
-        if tls_context is not None:
+        if isinstance(tls_context, client.ClientContext):
+            sock, info = sockets.connect(sock, tls_context, timeout_s=timeout_s)
+        elif tls_context is not None:
             sock, info = tls.connect(sock, tls_context, timeout_s=timeout_s)
         connection = cls(sock, max_payload=max_payload)
         connection.opened_ns = opened_ns
@@ -115,7 +121,7 @@ class V2GConnection:
 
     @property
     def socket(self) -> socket.socket:
-        """The socket (an SSLSocket with TLS), for tests below V2GTP."""
+        """The socket (an SSLSocket or a `sockets.TlsSocket` with TLS), for tests below V2GTP."""
         return self._socket
 
     def send(
@@ -234,7 +240,7 @@ class V2GConnection:
 
     def close(self) -> None:
         """Close (TLS: with close_notify, without waiting for the answer); may be called twice."""
-        if isinstance(self._socket, ssl.SSLSocket) and self._socket.fileno() >= 0:
+        if isinstance(self._socket, ssl.SSLSocket | sockets.TlsSocket) and self._socket.fileno() >= 0:
             # The peer's close_notify is not waited for, and a dead connection cannot be closed politely.
             with contextlib.suppress(OSError, ValueError):
                 self._socket.unwrap()

@@ -31,7 +31,7 @@ ISO2_SUITES: tuple[str, ...] = (
     "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
     "TLS_ECDH_ECDSA_WITH_AES_128_CBC_SHA256",
 )
-"""IANA names; OpenSSL knows no static ECDH any more, which `bench.v2g.tls_probe` checks instead."""
+"""IANA names; OpenSSL knows no static ECDH any more, for which there is `bench.v2g.tls12`."""
 
 # IANA name -> OpenSSL name, for TLS 1.2 and below; None where OpenSSL 3 has no such suite.
 OPENSSL_SUITES: dict[str, str | None] = {
@@ -116,8 +116,8 @@ class TlsFailure(Exception):  # noqa: N818 - an outcome that tests expect, not a
 
 
 @dataclass
-class _Record:
-    """What the message callback saw of one handshake."""
+class HandshakeRecord:
+    """What was seen of one handshake; message bodies without the header."""
 
     certificate_message: bytes | None = None
     status_message: bytes | None = None
@@ -129,7 +129,7 @@ class _Record:
 class RecordingSocket(ssl.SSLSocket):
     """An SSLSocket that remembers what its handshake brought."""
 
-    handshake_record: _Record | None = None
+    handshake_record: HandshakeRecord | None = None
 
 
 class ClientContext(ssl.SSLContext):
@@ -306,7 +306,7 @@ def connect(
     `timeout_s` bounds the whole handshake. Raises TlsFailure; `sock` is closed then.
     """
     started = time.monotonic()
-    record = _Record()
+    record = HandshakeRecord()
     wrapped: RecordingSocket | None = None
     try:
         sock.settimeout(timeout_s)
@@ -317,34 +317,60 @@ def connect(
         _handshake(wrapped, started + timeout_s)
     except (OSError, ValueError) as error:
         (wrapped or sock).close()
-        chain, _ = parse_certificate_message(record.certificate_message)
-        raise TlsFailure(
-            record.alert_received,
-            _failure_text(record, error),
-            alert_sent=record.alert_sent,
-            chain=chain,
-            duration_s=time.monotonic() - started,
-            timeout=isinstance(error, TimeoutError),
-        ) from error
+        raise failure(record, error, time.monotonic() - started) from error
     duration = time.monotonic() - started
     cipher = wrapped.cipher()
-    chain, bad = parse_certificate_message(record.certificate_message)
-    check = None
-    if context.trusted_roots and chain:
-        moment = at or datetime.now(UTC)
-        check = validate_chain(chain[0], chain[1:], context.trusted_roots, at=moment, purpose=purpose)
     name = cipher[0] if cipher else ""
-    info = TlsInfo(
+    info = judged(
+        record,
         version=wrapped.version() or "",
         cipher=_OPENSSL_TO_IANA.get(name, name),
-        chain=chain,
         duration_s=duration,
+        roots=context.trusted_roots,
+        purpose=purpose,
+        at=at,
+    )
+    return wrapped, info
+
+
+def judged(
+    record: HandshakeRecord,
+    *,
+    version: str,
+    cipher: str,
+    duration_s: float,
+    roots: Sequence[x509.Certificate],
+    purpose: Purpose,
+    at: datetime | None,
+) -> TlsInfo:
+    """A completed handshake with its chain parsed, and checked against `roots` when there are any."""
+    chain, bad = parse_certificate_message(record.certificate_message)
+    check = None
+    if roots and chain:
+        check = validate_chain(chain[0], chain[1:], roots, at=at or datetime.now(UTC), purpose=purpose)
+    return TlsInfo(
+        version=version,
+        cipher=cipher,
+        chain=chain,
+        duration_s=duration_s,
         alert=record.alert_received,
         check=check,
         bad=bad,
         ocsp_response=_stapled(record.status_message),
     )
-    return wrapped, info
+
+
+def failure(record: HandshakeRecord, error: Exception, duration_s: float) -> TlsFailure:
+    """What to raise for a handshake that ended with `error`."""
+    chain, _ = parse_certificate_message(record.certificate_message)
+    return TlsFailure(
+        record.alert_received,
+        _failure_text(record, error),
+        alert_sent=record.alert_sent,
+        chain=chain,
+        duration_s=duration_s,
+        timeout=isinstance(error, TimeoutError),
+    )
 
 
 def _handshake(wrapped: RecordingSocket, deadline: float) -> None:
@@ -367,7 +393,7 @@ def _handshake(wrapped: RecordingSocket, deadline: float) -> None:
             raise TimeoutError("no answer in time")
 
 
-def _failure_text(record: _Record, error: Exception) -> str:
+def _failure_text(record: HandshakeRecord, error: Exception) -> str:
     if record.alert_received is not None:
         return f"handshake refused by the peer with alert {record.alert_received}"
     if isinstance(error, TimeoutError):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cryptography.x509.oid import NameOID
 
 from bench.plan import Expect, Inconclusive, Measure, testcase
-from bench.v2g import tls_probe
+from bench.v2g import tls, tls_probe
 from bench.v2g.connection import socket_address
 
 if TYPE_CHECKING:
@@ -107,6 +108,42 @@ def test_foreign_cipher_suites_are_refused(ev: Car, timeline: Timeline, expect: 
     _handshake(ev)
     answer = _probe(ev.plug_in(), timeline, versions=("tls1.2",), suites=FOREIGN_SUITES)
     expect.that(answer.refused, "foreign suites are refused", _in_words(answer), "fatal alert or closed")
+
+
+@testcase(
+    "PNC-058",
+    requires=["V2G2-602"],
+    source="TLS2-04; ISO 15118-2:2014 7.7.3.4, table 7",
+    confidence="source",
+    areas=["charger", "trust"],
+    defects=["tls-lacks-ecdhe-suite"],
+)
+def test_ecdhe_suite_alone_is_accepted(ev: Car, expect: Expect) -> None:
+    """A car that offers the ECDHE suite of ISO 15118-2 and no other is served.
+
+    Precondition: a handshake with the suites of ISO 15118-2 succeeds.
+    Stimulus: a ClientHello with TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256 alone.
+    Expected: the handshake succeeds with that suite, SessionSetupRes over it.
+    """
+    _served_with(ev, expect, tls.ISO2_SUITES[0])
+
+
+@testcase(
+    "PNC-059",
+    requires=["V2G2-602"],
+    source="TLS2-04; ISO 15118-2:2014 7.7.3.4, table 7",
+    confidence="source",
+    areas=["charger", "trust"],
+    defects=["tls-lacks-static-ecdh-suite"],
+)
+def test_static_ecdh_suite_alone_is_accepted(ev: Car, expect: Expect) -> None:
+    """A car that offers the static ECDH suite of ISO 15118-2 and no other is served.
+
+    Precondition: a handshake with the suites of ISO 15118-2 succeeds.
+    Stimulus: a ClientHello with TLS_ECDH_ECDSA_WITH_AES_128_CBC_SHA256 alone.
+    Expected: the handshake succeeds with that suite, SessionSetupRes over it.
+    """
+    _served_with(ev, expect, tls.ISO2_SUITES[1])
 
 
 @testcase(
@@ -235,6 +272,23 @@ def _handshake(ev: Car) -> TlsOutcome:
     if session.tls is None:
         raise Inconclusive("the charger offers no TLS")
     return session.tls
+
+
+def _served_with(ev: Car, expect: Expect, suite: str) -> None:
+    """A session with a ClientHello that offers one suite; the charger must agree and answer over it."""
+    _handshake(ev)
+    offer = replace(ev.defaults.tls_options, suites=(suite,))
+    session = ev.plug_in(tls_options=offer)
+    with expect.session_may_end() as ending:
+        session.connect()
+    expect.that(
+        session.tls is not None, f"{suite} is accepted", ending.reason or "handshake done", "accepted"
+    )
+    assert session.tls is not None
+    expect(session.tls.cipher, "suite agreed on").to_be(suite)
+    with expect.session_may_end() as ending:
+        session.until("ServiceDiscoveryReq")
+    expect.that(ending.reason is None, "the session goes on over it", ending.reason or "served", "served")
 
 
 def _leaf_in_order(ev: Car) -> x509.Certificate:

@@ -7,6 +7,7 @@ and another one on the defective charger.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import warnings
 from collections.abc import Awaitable, Callable
@@ -27,8 +28,9 @@ from bench.charger.secc import dispatch
 from bench.charger.secc.iso2 import payment, provisioning
 from bench.charger.secc.sdp import SdpServer
 from bench.charger.secc.server import Link
-from bench.v2g import codec, sdp, signature, v2gtp
+from bench.v2g import codec, sdp, signature, tls, tls_probe, v2gtp
 from bench.v2g.messages import iso2, sap, xmldsig
+from bench.v2g.tls12.server import offered_suites
 
 Row = tuple[Callable[[Lab], Awaitable[Any]], Any, Any]
 """(what to look at, its value on a good charger, its value with the defect)"""
@@ -222,6 +224,37 @@ async def _(lab: Lab) -> Any:
         shakes(lab, ssl.TLSVersion.TLSv1_2, suite)
         for suite in ("ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384")
     )
+
+
+ECDHE, STATIC = tls.ISO2_SUITES
+
+
+def agrees_on(lab: Lab) -> list[str]:
+    """What comes of a ClientHello with ECDHE alone, with static ECDH alone, with both."""
+    found = []
+    for suites in (tls.ISO2_SUITES[:1], tls.ISO2_SUITES[1:], tls.ISO2_SUITES):
+        hello = tls_probe.client_hello(suites=suites)
+        offered = offered_suites(hello)
+        assert offered is not None
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        charger = lab.charger.tls.choose(offered).wrap_bio(incoming, outgoing, server_side=True)
+        incoming.write(hello)
+        with contextlib.suppress(ssl.SSLError):
+            charger.do_handshake()
+        answer = tls_probe.parse_answer(outgoing.read())
+        assert answer is not None
+        found.append(answer.suite or answer.alert)
+    return found
+
+
+@row("tls-lacks-ecdhe-suite", [ECDHE, STATIC, ECDHE], ["handshake_failure", STATIC, STATIC])
+async def _(lab: Lab) -> Any:
+    return agrees_on(lab)
+
+
+@row("tls-lacks-static-ecdh-suite", [ECDHE, STATIC, ECDHE], [ECDHE, "handshake_failure", ECDHE])
+async def _(lab: Lab) -> Any:
+    return agrees_on(lab)
 
 
 @row("tls-dies-after-failed-handshake", 0, 1)

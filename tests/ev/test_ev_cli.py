@@ -19,7 +19,7 @@ def run(*arguments: str) -> int:
     parser = argparse.ArgumentParser(prog="plugbench")
     ev_cli.register(parser.add_subparsers(required=True))
     args = parser.parse_args(["ev", "charge", *arguments])
-    code: int = args.run(args)
+    code: int = args.func(args)
     return code
 
 
@@ -51,7 +51,7 @@ class Announcer:
     ("arguments", "text"),
     [
         (["--protocol", "iso20"], "not in this version"),
-        (["--protocol", "din"], "not in this version"),
+        (["--protocol", "din"], "din is DC without"),
         (["--energy", "dc-bpt"], "not in this version"),
         (["--auth", "pnc"], "--pki"),
         (["--auth", "pnc", "--no-tls"], "TLS"),

@@ -15,6 +15,8 @@ from bench.ev.emulator import EvEmulator
 from bench.ev.errors import SessionEnded
 from bench.ev.iso2 import flow
 from bench.ev.iso2.warm_up import example
+from bench.rules import wire
+from bench.timeline import Timeline
 from bench.v2g import codec, v2gtp
 from bench.v2g.messages import iso2
 
@@ -74,3 +76,34 @@ def test_smallest_legal_answers(secc: FakeSecc, make_ev: MakeEv, name: str) -> N
     with contextlib.suppress(SessionEnded):
         session.run(0.01)
     assert session.ended is not None
+
+
+def test_an_uncommon_encoding_is_told(secc: FakeSecc, make_ev: MakeEv, timeline: Timeline) -> None:
+    """An empty value as an end of element is read, and stands on the timeline with name and place."""
+    ev = make_ev(secc)
+
+    def answer(req: Any, fake: FakeSecc) -> bytes:
+        body = fake.on_ServiceDiscoveryReq(req)
+        body.ServiceList = iso2.ServiceList(
+            Service=[
+                iso2.Service(
+                    ServiceID=2,
+                    ServiceName="",
+                    ServiceCategory=iso2.serviceCategory.Internet,
+                    FreeService=True,
+                )
+            ]
+        )
+        header = iso2.MessageHeader(SessionID=fake.session_id)
+        message = iso2.V2G_Message(Header=header, Body=iso2.Body(BodyElement=body))
+        return v2gtp.pack(v2gtp.PAYLOAD_V2G_EXI, codec.encode(message, empty_as_end=True))
+
+    secc.answers["ServiceDiscoveryReq"] = answer
+    ev.plug_in("dc", "eim").through("ServiceDiscoveryReq")
+    (event,) = [e for e in timeline.since() if e.kind == "v2g" and e.name == "ServiceDiscoveryRes"]
+    (finding,) = event.data["findings"]
+    assert finding["name"] == "empty-as-end" and finding["path"].endswith("ServiceList/Service/ServiceName")
+    assert finding["bit"] > 8 and finding["schema"] == "iso2"
+    assert "problem" not in event.data
+    (warning,) = wire.RULE.check([event])
+    assert warning.severity == "warning" and "empty-as-end" in warning.message

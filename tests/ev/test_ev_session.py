@@ -231,9 +231,9 @@ def test_wrong_answer_ends_the_session(ev: EvEmulator, secc: FakeSecc) -> None:
 def test_silence_is_a_timeout_and_patience_notes_it(
     ev: EvEmulator, secc: FakeSecc, timeline: Timeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bench.ev.iso2 import flow
+    from bench.ev.protocols import Protocol
 
-    monkeypatch.setattr(flow, "message_timeout_s", lambda name: 0.05)
+    monkeypatch.setattr(Protocol, "message_timeout_s", lambda self, name: 0.05)
     secc.answers["ServiceDiscoveryReq"] = lambda req, fake: None
     with pytest.raises(ChargerTimeout, match="ServiceDiscoveryReq"):
         ev.plug_in("dc", "eim").until("AuthorizationReq")

@@ -53,7 +53,11 @@ def main() -> None:
         defaults=SessionOptions(receive_patience_s=10.0, connect_timeout_s=10.0),
     )
     session = ev.plug_in(
-        energy, auth, tls=security == "tls", certificate="install" if "install" in rest else "none"
+        energy,
+        auth,
+        tls=security == "tls",
+        protocol="din" if "din" in rest else "iso2",
+        certificate="install" if "install" in rest else "none",
     )
     try:
         session.run(2.0)

@@ -69,6 +69,7 @@ def charge(*arguments: str) -> dict[str, object]:
     [
         ("iso2-dc", "notls", ["dc", "eim", "plain"]),
         ("iso2-ac", "notls", ["ac", "eim", "plain"]),
+        ("din", "notls", ["dc", "eim", "plain", "din"]),
         ("iso2-dc", "tls", ["dc", "pnc", "tls"]),
         ("iso2-dc", "tls", ["dc", "pnc", "tls", "install"]),
         ("iso2-ac", "tls", ["ac", "pnc", "tls"]),

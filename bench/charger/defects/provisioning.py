@@ -92,7 +92,7 @@ def installation_waits_forever(charger: Charger) -> None:
     charger.policy.provisioning_patience_s = FOREVER_S
     good = charger.policy.time_limit_s
     charger.policy.time_limit_s = (  # type: ignore[method-assign]
-        lambda name: FOREVER_S if name in PROVISIONING else good(name)
+        lambda name, schema="iso2": FOREVER_S if name in PROVISIONING else good(name, schema)
     )
 
 

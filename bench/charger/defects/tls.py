@@ -213,6 +213,26 @@ def tls_accepts_any_suite(charger: Charger) -> None:
 
 
 @defect(
+    "tls-lacks-ecdhe-suite",
+    protocol="tls",
+    wrong="of the two suites of ISO 15118-2 only static ECDH is accepted",
+)
+def tls_lacks_ecdhe_suite(charger: Charger) -> None:
+    """TLS: the list of suites without ECDHE."""
+    charger.tls.suites = tls.ISO2_SUITES[1:]
+
+
+@defect(
+    "tls-lacks-static-ecdh-suite",
+    protocol="tls",
+    wrong="of the two suites of ISO 15118-2 only ECDHE is accepted",
+)
+def tls_lacks_static_ecdh_suite(charger: Charger) -> None:
+    """TLS: the list of suites without static ECDH, as every charger on OpenSSL 1.1 or later has it."""
+    charger.tls.suites = tls.ISO2_SUITES[:1]
+
+
+@defect(
     "tls-dies-after-failed-handshake",
     protocol="tls",
     wrong="after one failed handshake no TLS works any more",

@@ -96,7 +96,7 @@ def fall_silent(charger: Charger) -> None:
     charger.policy.choose_protocol = _hang  # type: ignore[method-assign]
 
 
-def _hang(request: sap.supportedAppProtocolReq) -> sap.supportedAppProtocolRes:
+def _hang(request: sap.supportedAppProtocolReq, *, tls: bool = False) -> sap.supportedAppProtocolRes:
     raise OSError("this charger has crashed")
 
 
@@ -105,8 +105,8 @@ def accepts_unknown_protocol(charger: Charger) -> None:
     """SAP: whatever the EV wants most is agreed to."""
     good = charger.policy.choose_protocol
 
-    def choose(request: sap.supportedAppProtocolReq) -> sap.supportedAppProtocolRes:
-        answer = good(request)
+    def choose(request: sap.supportedAppProtocolReq, *, tls: bool = False) -> sap.supportedAppProtocolRes:
+        answer = good(request, tls=tls)
         if answer.ResponseCode != sap.responseCode.Failed_NoNegotiation:
             return answer
         first = min(request.AppProtocol, key=lambda each: each.Priority)

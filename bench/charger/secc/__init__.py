@@ -1,1 +1,2 @@
-"""The communication controller of the charger (SECC): SDP, TCP and TLS, protocol negotiation, ISO 15118-2."""
+"""The communication controller of the charger (SECC): SDP, TCP and TLS, protocol negotiation, the V2G
+protocols."""

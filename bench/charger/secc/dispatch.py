@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bench.charger.secc import transitions
+from bench.charger.secc import protocols, transitions
 from bench.charger.secc.iso2.common import Refusal, Reply
 from bench.charger.secc.session import NO_SESSION, Session
 from bench.v2g import codec
@@ -27,16 +27,17 @@ class Hangup(Exception):  # noqa: N818 - an outcome, not an error of the program
 async def answer(payload: bytes, session: Session, charger: Charger) -> bytes | None:
     """Answer one V2G message: the payload of the response, or None to send nothing.
 
-    Raises Hangup for bytes that are no ISO 15118-2 request.
+    Raises Hangup for bytes that are no request of the protocol agreed on.
     """
+    protocol = protocols.of(session)
     try:
-        message, valid = charger.policy.decode(payload)
-        request = _request(message, charger)
+        message, valid = charger.policy.decode(payload, protocol.name)
+        request = _request(message, session, charger)
         header_id = message.Header.SessionID if valid else _bytes(message.Header)
     except codec.CodecError as error:
         reply = charger.policy.undecodable(session, charger, error)
         if reply is None:
-            raise Hangup(f"not an ISO 15118-2 message: {error}") from error
+            raise Hangup(f"not a message of {protocol.namespace}: {error}") from error
         return reply
     name = type(request).__name__
     session.payload = payload
@@ -52,13 +53,15 @@ async def answer(payload: bytes, session: Session, charger: Charger) -> bytes | 
         return None
     if final.raw is not None:
         return final.raw
-    header = iso2.MessageHeader(SessionID=charger.policy.header_id(session), Signature=final.signature)
-    return charger.policy.encode(iso2.V2G_Message(Header=header, Body=iso2.Body(BodyElement=final.body)))
+    kinds = protocol.messages
+    header = kinds.MessageHeader(SessionID=charger.policy.header_id(session), Signature=final.signature)
+    return charger.policy.encode(kinds.V2G_Message(Header=header, Body=kinds.Body(BodyElement=final.body)))
 
 
-def _request(message: iso2.V2G_Message, charger: Charger) -> iso2.BodyElement:
+def _request(message: Any, session: Session, charger: Charger) -> Any:
     request = getattr(message.Body, "BodyElement", None)
-    if not isinstance(request, iso2.BodyElement) or type(request).__name__ not in charger.handlers:
+    known = isinstance(request, protocols.of(session).messages.BodyElement)
+    if not known or type(request).__name__ not in charger.handlers_of(session):
         raise codec.CodecError(f"{type(request).__name__} is no request")
     return request
 
@@ -68,22 +71,21 @@ def _bytes(header: object) -> bytes:
     return found if isinstance(found, bytes) else b""
 
 
-async def _handle(
-    name: str, request: iso2.BodyElement, header_id: bytes, session: Session, charger: Charger
-) -> Reply:
+async def _handle(name: str, request: Any, header_id: bytes, session: Session, charger: Charger) -> Reply:
+    protocol = protocols.of(session)
     code = charger.policy.check_session_id(name, header_id, session) or charger.policy.check_order(
         name, request, session
     )
     if code is not None:
         return _refuse(name, code, f"{name} in the wrong place", session, charger)
-    if session.closed and not session.failed and not transitions.may_end(name, request):
+    if session.closed and not session.failed and not protocol.may_end(name, request):
         return _refuse(name, _Code.FAILED, f"{name} after the charger ended the session", session, charger)
     if name == "SessionSetupReq":
         # The handler sees the id that the EV asks for and replaces it.
         session.id = header_id if len(header_id) == len(NO_SESSION) else NO_SESSION
     try:
-        async with asyncio.timeout(charger.policy.time_limit_s(name)):
-            outcome = await charger.handlers[name](request, session, charger)
+        async with asyncio.timeout(charger.policy.time_limit_s(name, protocol.name)):
+            outcome = await charger.handlers_of(session)[name](request, session, charger)
     except Refusal as refusal:
         return _refuse(name, refusal.code, str(refusal), session, charger)
     except TimeoutError:
@@ -94,7 +96,7 @@ async def _handle(
         charger.session_failed(session, given.value)
         session.expected = transitions.AFTER_FAILURE
     else:
-        session.expected = transitions.after(name, request, reply.body, session)
+        session.expected = protocol.after(name, request, reply.body, session)
     return reply
 
 

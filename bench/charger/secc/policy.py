@@ -12,13 +12,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bench.charger.backend import ProvisioningAnswer
-from bench.charger.secc import failed, transitions
+from bench.charger.secc import protocols
 from bench.charger.secc.iso2 import delivery, metering, parameters, payment, provisioning
 from bench.charger.secc.iso2.common import Refusal, Reply
-from bench.charger.secc.session import NO_SESSION, Session
+from bench.charger.secc.session import NO_SESSION, ProtocolName, Session
 from bench.charger.secc.signing import is_signed_by, sign
 from bench.v2g import codec, timers, v2gtp
-from bench.v2g.messages import iso2, sap, xmldsig
+from bench.v2g.messages import din, iso2, sap, xmldsig
 
 if TYPE_CHECKING:
     from bench.charger.model import Charger
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 _Code = iso2.responseCode
 SEQUENCE_TIMEOUT_S = 60.0
 """V2G_SECC_Sequence_Timeout, [V2G2-443]."""
-ISO2_NAMESPACE = "urn:iso:15118:2:2013:MsgDef"
-ISO2_MAJOR, ISO2_MINOR = 2, 0
 
 
 def codec_says_valid(findings: list[str]) -> bool:
@@ -41,17 +39,20 @@ class Policy:
 
     sequence_timeout_s: float | None = SEQUENCE_TIMEOUT_S
     provisioning_patience_s: float = provisioning.PATIENCE_S
+    protocols: tuple[ProtocolName, ...] = ("iso2", "din")
+    """What the charger speaks; the EV's priorities decide between them."""
 
     # --- transport and codec -------------------------------------------------------------------------------
     def parser(self) -> v2gtp.Parser:
         """A V2GTP parser for one connection: bytes in, whole messages out."""
         return v2gtp.Parser()
 
-    def decode(self, payload: bytes) -> tuple[iso2.V2G_Message, bool]:
-        """The message in a payload, and whether the schema allows its content. Raises codec.CodecError."""
+    def decode(self, payload: bytes, schema: ProtocolName = "iso2") -> tuple[Any, bool]:
+        """The V2G_Message in a payload, and whether the schema allows its content. Raises
+        codec.CodecError."""
         findings: list[str] = []
-        message = codec.decode("iso2", payload, findings=findings)
-        if not isinstance(message, iso2.V2G_Message):
+        message = codec.decode(schema, payload, findings=findings)
+        if not isinstance(message, protocols.PROTOCOLS[schema].messages.V2G_Message):
             raise codec.CodecError(f"a {type(message).__name__} instead of a V2G_Message")
         return message, codec_says_valid(findings)
 
@@ -59,22 +60,15 @@ class Policy:
         """What to answer to bytes that are no message; None closes the connection."""
         return None
 
-    def encode(self, message: iso2.V2G_Message) -> bytes:
+    def encode(self, message: iso2.V2G_Message | din.V2G_Message) -> bytes:
         """The payload of a response."""
         return codec.encode(message)
 
-    def choose_protocol(self, request: sap.supportedAppProtocolReq) -> sap.supportedAppProtocolRes:
-        """The EV's most wanted protocol that is ISO 15118-2:2013 ([V2G2-172])."""
-        for offer in sorted(request.AppProtocol, key=lambda each: each.Priority):
-            if offer.ProtocolNamespace == ISO2_NAMESPACE and offer.VersionNumberMajor == ISO2_MAJOR:
-                exact = offer.VersionNumberMinor == ISO2_MINOR
-                return sap.supportedAppProtocolRes(
-                    ResponseCode=sap.responseCode.OK_SuccessfulNegotiation
-                    if exact
-                    else sap.responseCode.OK_SuccessfulNegotiationWithMinorDeviation,
-                    SchemaID=offer.SchemaID,
-                )
-        return sap.supportedAppProtocolRes(ResponseCode=sap.responseCode.Failed_NoNegotiation)
+    def choose_protocol(
+        self, request: sap.supportedAppProtocolReq, *, tls: bool = False
+    ) -> sap.supportedAppProtocolRes:
+        """The answer to the EV's offers; a protocol without TLS is no choice on a TLS connection."""
+        return protocols.choose(request, self.protocols, tls=tls)
 
     # --- every message -------------------------------------------------------------------------------------
     def check_session_id(self, name: str, header_id: bytes, session: Session) -> _Code | None:
@@ -85,7 +79,7 @@ class Policy:
 
     def check_order(self, name: str, request: Any, session: Session) -> _Code | None:
         """The code to refuse a request with that must not come now, or None ([V2G2-459])."""
-        return None if transitions.in_order(name, request, session) else _Code.FAILED_SequenceError
+        return None if protocols.of(session).in_order(name, request, session) else _Code.FAILED_SequenceError
 
     def header_id(self, session: Session) -> bytes:
         """SessionID of a response."""
@@ -97,16 +91,16 @@ class Policy:
         """Last word on a response before it leaves; None sends nothing."""
         return reply
 
-    def time_limit_s(self, name: str) -> float:
+    def time_limit_s(self, name: str, schema: ProtocolName = "iso2") -> float:
         """How long the handler of a request may take: the SECC's performance time, at least 0.5 s.
 
         A net under the handlers, which bound their own waits; 25 ms for CurrentDemand would not be a net.
         """
-        return max(0.5, timers.performance("iso2", name).value)
+        return max(0.5, timers.performance(schema, name).value)
 
-    def failed(self, name: str, code: _Code, session: Session, charger: Charger) -> iso2.BodyElement:
-        """The FAILED response to request `name`."""
-        return failed.failed(name, code, session, charger)
+    def failed(self, name: str, code: _Code, session: Session, charger: Charger) -> Any:
+        """The FAILED response to request `name`, in the protocol of the session."""
+        return protocols.of(session).failed(name, code, session, charger)
 
     # --- session -------------------------------------------------------------------------------------------
     def timestamp_s(self) -> int:

@@ -12,12 +12,11 @@ import asyncio
 import contextlib
 import logging
 import socket
-import ssl
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bench.charger.secc import dispatch
+from bench.charger.secc import dispatch, protocols
 from bench.charger.secc.session import Session
 from bench.charger.secc.tls_stream import TlsStream
 from bench.v2g import codec, ports, v2gtp
@@ -113,17 +112,11 @@ class Listener:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=READ_BYTES)
         protocol = asyncio.StreamReaderProtocol(reader)
-        context: ssl.SSLContext | None = None
-        if self.tls:
-            context = self.charger.tls.context
-            if context is None:
-                sock.close()
-                raise OSError("no SECC certificate")
         transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock)
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
-        if context is None:
+        if not self.tls:
             return Link(reader, writer, self.charger.policy.parser())
-        secure = TlsStream(reader, writer, context)
+        secure = TlsStream(reader, writer, self.charger.tls.choose)
         async with contextlib.AsyncExitStack() as when_refused:
             when_refused.push_async_callback(_hang_up, writer)
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
@@ -157,7 +150,7 @@ async def serve(link: Link, session: Session, charger: Charger) -> None:
     """One connection from supportedAppProtocol to its end; the session is ended whatever happens."""
     why = "connection closed by the EV"
     try:
-        if await _negotiate(link, charger):
+        if await _negotiate(link, session, charger):
             await _messages(link, session, charger)
     except TimeoutError:
         why = "no request within the sequence timeout"
@@ -170,15 +163,17 @@ async def serve(link: Link, session: Session, charger: Charger) -> None:
         charger.connection_lost(session)
 
 
-async def _negotiate(link: Link, charger: Charger) -> bool:
-    """supportedAppProtocol until it succeeds; False when the peer closes first."""
+async def _negotiate(link: Link, session: Session, charger: Charger) -> bool:
+    """supportedAppProtocol until it succeeds, which gives the session its protocol; False when the peer
+    closes first."""
     while (payload := await link.receive(charger.policy.sequence_timeout_s)) is not None:
         request = codec.decode("sap", payload)
         if not isinstance(request, sap.supportedAppProtocolReq):
             raise dispatch.Hangup(f"a {type(request).__name__} instead of supportedAppProtocolReq")
-        response = charger.policy.choose_protocol(request)
+        response = charger.policy.choose_protocol(request, tls=session.tls)
         await link.send(codec.encode(response, schema="sap"))
         if response.ResponseCode != sap.responseCode.Failed_NoNegotiation:
+            session.protocol = protocols.agreed(request, response)
             return True
     return False
 

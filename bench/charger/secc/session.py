@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Literal
 
 from cryptography import x509
 
 from bench.charger.backend import IdToken
 from bench.v2g.messages import iso2, xmldsig
 
+ProtocolName = Literal["iso2", "din"]
 NO_SESSION = bytes(8)
 MAX_PAUSED = 8
 
@@ -26,6 +28,8 @@ class Session:
 
     tls: bool = False
     peer: str = ""
+    protocol: ProtocolName = "iso2"
+    """What supportedAppProtocol agreed on; DIN sessions keep their data in the types of ISO 15118-2."""
     id: bytes = NO_SESSION
     expected: frozenset[str] = frozenset({"SessionSetupReq"})
     payload: bytes = b""

@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Callable
+
+from bench.v2g.tls12.server import ServerContext, ServerEngine, offered_suites
 
 READ_BYTES = 65_536
 
@@ -17,20 +20,26 @@ class TlsStream:
     """The server's side of one connection; read, write and close as with a pair of asyncio streams."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, context: ssl.SSLContext
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        choose: Callable[[frozenset[int]], ssl.SSLContext | ServerContext],
     ) -> None:
+        """`choose` tells the context for a ClientHello that offers these suites; it may raise OSError."""
         self._reader = reader
         self._writer = writer
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._choose = choose
+        self._tls: ssl.SSLObject | ServerEngine | None = None
 
     async def handshake(self) -> None:
         """Shake hands. Raises OSError (ssl.SSLError among them); the alert is on its way then."""
+        secured = self._tls = await self._open()
         try:
             while True:
                 try:
-                    self._tls.do_handshake()
+                    secured.do_handshake()
                 except ssl.SSLWantReadError:
                     self._flush()
                     if not await self._feed():
@@ -40,11 +49,28 @@ class TlsStream:
         finally:
             self._flush()
 
+    async def _open(self) -> ssl.SSLObject | ServerEngine:
+        """Take in the ClientHello: only with it can be told whose the handshake is."""
+        hello = b""
+        while (offered := offered_suites(hello)) is None:
+            data = await self._reader.read(READ_BYTES)
+            if not data:
+                raise ConnectionError("connection closed before a ClientHello")
+            hello += data
+        self._incoming.write(hello)
+        return self._choose(offered).wrap_bio(self._incoming, self._outgoing, server_side=True)
+
+    def _secured(self) -> ssl.SSLObject | ServerEngine:
+        if self._tls is None:
+            raise ConnectionError("no handshake yet")
+        return self._tls
+
     async def read(self, size: int) -> bytes:
         """At most `size` bytes of content; b"" when the peer closed. Raises OSError."""
+        secured = self._secured()
         while True:
             try:
-                return self._tls.read(size)
+                return secured.read(size)
             except ssl.SSLWantReadError:
                 if not await self._feed():
                     return b""
@@ -55,7 +81,7 @@ class TlsStream:
 
     def write(self, data: bytes) -> None:
         """Encrypt and send. Raises OSError."""
-        self._tls.write(data)
+        self._secured().write(data)
         self._flush()
 
     async def drain(self) -> None:
@@ -66,7 +92,7 @@ class TlsStream:
         """Say close_notify and close; the peer's is not waited for."""
         # The answer has not come (or the handshake never ended): both are no reason not to close.
         with contextlib.suppress(OSError):
-            self._tls.unwrap()
+            self._secured().unwrap()
         self._flush()
         self._writer.close()
 

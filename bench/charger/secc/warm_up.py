@@ -15,12 +15,21 @@ from bench.charger.secc.iso2 import parameters
 from bench.charger.secc.iso2.common import OK, meter_info, volts
 from bench.charger.secc.session import NO_SESSION, Session
 from bench.v2g import codec, signature
-from bench.v2g.messages import iso2, sap
+from bench.v2g.din_words import as_din
+from bench.v2g.messages import din, iso2, sap
 
 if TYPE_CHECKING:
     from bench.charger.model import Charger
 
 _EMAID = "XX000000000000"
+_SAME_IN_DIN = (
+    "SessionSetupReq",
+    "ServiceDiscoveryReq",
+    "CableCheckReq",
+    "PreChargeReq",
+    "CurrentDemandReq",
+    "WeldingDetectionReq",
+)
 
 
 def requests() -> list[iso2.BodyElement]:
@@ -85,8 +94,39 @@ def responses(charger: Charger) -> list[iso2.BodyElement]:
     return made
 
 
+def din_messages(charger: Charger) -> list[din.BodyElement]:
+    """Every request and response of DIN SPEC 70121; those of ISO 15118-2 in DIN's words where it has them."""
+    session = Session(protocol="din", energy_mode=iso2.EnergyTransferMode.DC_extended)
+    answers = [charger.policy.failed(name, OK, session, charger) for name in charger.din_handlers]
+    same = [each for each in requests() if type(each).__name__ in _SAME_IN_DIN]
+    status = as_din(next(each for each in same if isinstance(each, iso2.CableCheckReq)).DC_EVStatus)
+    volt, ampere = din.PhysicalValue.of(400.0, "V"), din.PhysicalValue.of(10.0, "A")
+    return [
+        *answers,
+        *[as_din(each) for each in same],
+        din.ServicePaymentSelectionReq(
+            SelectedPaymentOption=din.paymentOption.ExternalPayment,
+            SelectedServiceList=din.SelectedServiceList(SelectedService=[din.SelectedService(ServiceID=1)]),
+        ),
+        din.ContractAuthenticationReq(),
+        din.ChargeParameterDiscoveryReq(
+            EVRequestedEnergyTransferType=din.EVRequestedEnergyTransfer.DC_extended,
+            EVChargeParameter=din.DC_EVChargeParameter(
+                DC_EVStatus=status, EVMaximumCurrentLimit=ampere, EVMaximumVoltageLimit=volt
+            ),
+        ),
+        din.PowerDeliveryReq(ReadyToChargeState=True),
+        din.SessionStopReq(),
+    ]
+
+
 def warm_up(charger: Charger) -> None:
     """Encode and decode all of it once; a signature too."""
+    if "din" in charger.policy.protocols:
+        head = din.MessageHeader(SessionID=NO_SESSION)
+        for each in din_messages(charger):
+            message = din.V2G_Message(Header=head, Body=din.Body(BodyElement=each))
+            codec.decode("din", codec.encode(message))
     offer = sap.AppProtocol(
         ProtocolNamespace="urn:warm:up",
         VersionNumberMajor=2,

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from bench.ev.iso2 import requests, responses
 from bench.ev.iso2.state import SessionState
-from bench.v2g import timers
 
 Signer = Literal["none", "contract", "oem"]
 
@@ -90,11 +89,6 @@ IN_LOOP = frozenset({*LOOP, "MeteringReceiptReq", "PowerDeliveryReq"})
 def response_name(request: str) -> str:
     """Name of the response that belongs to `request`."""
     return request.removesuffix("Req") + "Res"
-
-
-def message_timeout_s(request: str) -> float:
-    """V2G_EVCC_Msg_Timeout of `request`, table 109."""
-    return timers.message_timeout("iso2", request).value
 
 
 def note_sent(state: SessionState, body: Any) -> None:

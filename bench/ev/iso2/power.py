@@ -8,7 +8,6 @@ with PowerDelivery Start, load on after its answer, load off before Stop.
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from bench.ev.iso2.state import GiveUp, SessionState
 from bench.ev.vehicle import PilotState, Vehicle
@@ -32,15 +31,17 @@ class PowerHand:
     def _charging_state(self) -> PilotState:
         return "D" if self.state.profile.quirks.pilot_d else "C"
 
-    def before(self, name: str, body: Any) -> None:
-        """What happens before request `name` goes out. Raises MissingPower, GiveUp."""
+    def before(self, name: str) -> None:
+        """What happens before request `name` goes out (`state.progress` says which PowerDelivery). Raises
+        MissingPower, GiveUp.
+        """
         state, vehicle = self.state, self.vehicle
         if name == "CableCheckReq":
             if vehicle.pilot_state == "B":
                 vehicle.look_at_inlet("before CableCheck")
             vehicle.set_pilot(self._charging_state, "CableCheck")
         elif name == "PowerDeliveryReq":
-            progress = str(body.ChargeProgress)
+            progress = state.progress
             if progress == "Start" and state.energy == "dc":
                 self._close_on_battery()
             elif progress == "Start":

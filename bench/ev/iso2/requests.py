@@ -167,11 +167,12 @@ def charge_parameter_discovery(state: SessionState) -> iso2.ChargeParameterDisco
     return iso2.ChargeParameterDiscoveryReq(
         MaxEntriesSAScheduleTuple=state.profile.max_schedule_entries,
         RequestedEnergyTransferMode=iso2.EnergyTransferMode(state.energy_mode),
-        EVChargeParameter=_dc_parameter(state) if state.energy == "dc" else _ac_parameter(state),
+        EVChargeParameter=dc_parameter(state) if state.energy == "dc" else _ac_parameter(state),
     )
 
 
-def _dc_parameter(state: SessionState) -> iso2.DC_EVChargeParameter:
+def dc_parameter(state: SessionState) -> iso2.DC_EVChargeParameter:
+    """The car's limits and what the battery is at."""
     dc, battery = _dc(state), state.battery
     return iso2.DC_EVChargeParameter(
         DepartureTime=state.profile.departure_time_s,
@@ -213,20 +214,28 @@ def precharge(state: SessionState) -> iso2.PreChargeReq:
 
 def power_delivery(state: SessionState) -> iso2.PowerDeliveryReq:
     """Clause 8.4.3.9: Start, Stop or Renegotiate, as the intent of the session has it."""
-    progress = {"stop": "Stop", "pause": "Stop", "renegotiate": "Renegotiate"}.get(state.intent, "Start")
-    parameter = None
-    if state.energy == "dc":
-        parameter = iso2.DC_EVPowerDeliveryParameter(
-            DC_EVStatus=state.ev_status(ready=progress != "Stop"),
-            BulkChargingComplete=state.battery.bulk_complete,
-            ChargingComplete=progress == "Stop",
-        )
+    progress = progress_wanted(state)
     wants_profile = progress == "Start" and state.profile.quirks.charging_profile
     return iso2.PowerDeliveryReq(
         ChargeProgress=iso2.chargeProgress(progress),
         SAScheduleTupleID=state.schedule_id,
         ChargingProfile=_charging_profile(state) if wants_profile else None,
-        EVPowerDeliveryParameter=parameter,
+        EVPowerDeliveryParameter=power_delivery_parameter(state) if state.energy == "dc" else None,
+    )
+
+
+def progress_wanted(state: SessionState) -> str:
+    """ChargeProgress that the intent of the session asks for."""
+    return {"stop": "Stop", "pause": "Stop", "renegotiate": "Renegotiate"}.get(state.intent, "Start")
+
+
+def power_delivery_parameter(state: SessionState) -> iso2.DC_EVPowerDeliveryParameter:
+    """What a DC car adds to PowerDeliveryReq."""
+    stopping = progress_wanted(state) == "Stop"
+    return iso2.DC_EVPowerDeliveryParameter(
+        DC_EVStatus=state.ev_status(ready=not stopping),
+        BulkChargingComplete=state.battery.bulk_complete,
+        ChargingComplete=stopping,
     )
 
 

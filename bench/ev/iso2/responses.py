@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.ev.iso2.state import CERTIFICATE_SERVICE_ID, GiveUp, SessionState
-from bench.v2g.messages import iso2
+from bench.v2g.messages import din, iso2
 
 MAX_RAMP_ROUNDS = 40
 LOW_CURRENT_A = 1.0
@@ -31,6 +31,9 @@ def supported_app_protocol(state: SessionState, res: Any) -> str:
     offered = {each.schema_id for each in state.profile.protocols}
     if res.SchemaID not in offered and not (res.SchemaID is None and len(offered) == 1):
         raise GiveUp(f"the charger chose SchemaID {res.SchemaID}, the car offered {sorted(offered)}")
+    chosen = [each.namespace for each in state.profile.protocols if each.schema_id == res.SchemaID]
+    if chosen and chosen[0] != state.namespace:
+        raise GiveUp(f"the charger chose {chosen[0]}, this session speaks {state.namespace}")
     return "SessionSetupReq"
 
 
@@ -141,10 +144,13 @@ def charge_parameter_discovery(state: SessionState, res: Any) -> str:
 
 def take_limits(state: SessionState, parameter: Any) -> None:
     """Take over the charger's limits; raises GiveUp when they cannot serve the battery."""
-    if state.energy == "dc" and isinstance(parameter, iso2.DC_EVSEChargeParameter):
+    if state.energy == "dc" and isinstance(
+        parameter, iso2.DC_EVSEChargeParameter | din.DC_EVSEChargeParameter
+    ):
         state.evse_max_voltage_v = parameter.EVSEMaximumVoltageLimit.value
         state.evse_max_current_a = parameter.EVSEMaximumCurrentLimit.value
-        state.evse_max_power_w = parameter.EVSEMaximumPowerLimit.value
+        if parameter.EVSEMaximumPowerLimit is not None:  # optional in DIN SPEC 70121
+            state.evse_max_power_w = parameter.EVSEMaximumPowerLimit.value
         low_v = parameter.EVSEMinimumVoltageLimit.value
         battery_v = state.battery.voltage_v
         fits = low_v <= battery_v <= state.evse_max_voltage_v
@@ -213,7 +219,7 @@ def current_demand(state: SessionState, res: Any) -> str:
     ):
         if limit is not None:
             setattr(state, name, limit.value)
-    return _after_loop(state, res)
+    return _after_loop(state, res) if isinstance(res, iso2.CurrentDemandRes) else next_in_loop(state)
 
 
 def charging_status(state: SessionState, res: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from bench.ev.battery import Battery
 from bench.ev.credentials import Credentials, Provisioning
-from bench.ev.profile import EvProfile
+from bench.ev.profile import ISO2_NAMESPACE, EvProfile
 from bench.pki.credential import Credential
 from bench.v2g.messages import iso2
 
@@ -42,6 +42,8 @@ class SessionState:
     auth: Auth
     provisioning: Literal["none", "install", "update"] = "none"
     resume_session_id: bytes | None = None
+    namespace: str = ISO2_NAMESPACE
+    """The protocol that the session speaks once agreed on."""
 
     session_id: bytes = NEW_SESSION
     joined: bool = False

@@ -8,12 +8,12 @@ once.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, Literal
 
 from bench.exi import values
 from bench.exi.declare import Record
 from bench.v2g import codec
-from bench.v2g.messages import iso2, sap
+from bench.v2g.messages import din, iso2, sap
 
 
 def example(kind: Any, variant: int = 0) -> Any:
@@ -52,21 +52,23 @@ def _simple(kind: Any) -> Any:
 
 
 @functools.cache
-def codec_ready() -> int:
-    """Send an example of every message of ISO 15118-2 through the codec; the number that went through.
+def codec_ready(schema: Literal["iso2", "din"] = "iso2") -> int:
+    """Send an example of every message of a protocol through the codec; the number that went through.
 
-    Runs once in a process. A type that has no example is not an error: it is compiled when it is first used.
+    Runs once in a process for each protocol. A type that has no example is not an error: it is compiled when
+    it is first used.
     """
     done = 0
     for kind in (sap.supportedAppProtocolReq, sap.supportedAppProtocolRes):
         done += _round_trip("sap", example(kind))
-    for body in iso2.BodyElement.__subclasses__():
+    kinds: Any = {"iso2": iso2, "din": din}[schema]
+    for body in kinds.BodyElement.__subclasses__():
         for variant in range(2):
             done += _round_trip(
-                "iso2",
-                iso2.V2G_Message(
-                    Header=iso2.MessageHeader(SessionID=bytes(8)),
-                    Body=iso2.Body(BodyElement=example(body, variant)),
+                schema,
+                kinds.V2G_Message(
+                    Header=kinds.MessageHeader(SessionID=bytes(8)),
+                    Body=kinds.Body(BodyElement=example(body, variant)),
                 ),
             )
     return done

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench.charger.secc.session import Session
-from bench.v2g.messages import iso2, xmldsig
+from bench.v2g.messages import din, iso2, xmldsig
 
 if TYPE_CHECKING:
     from bench.charger.model import Charger
@@ -20,7 +20,7 @@ ENERGY_STATES = ("C", "D")
 class Reply:
     """A response body with a header signature, or `raw` EXI bytes that are sent as they are."""
 
-    body: iso2.BodyElement
+    body: iso2.BodyElement | din.BodyElement
     signature: xmldsig.Signature | None = None
     raw: bytes | None = None
 

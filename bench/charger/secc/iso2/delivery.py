@@ -24,9 +24,9 @@ async def power_delivery(
     session.schedule_id = request.SAScheduleTupleID
     if request.ChargeProgress == iso2.chargeProgress.Start:
         _check_profile(request.ChargingProfile, session, charger)
-        await _start(session, charger)
+        await start(session, charger)
     elif request.ChargeProgress == iso2.chargeProgress.Stop:
-        await _stop(session, charger)
+        await halt(session, charger)
     else:
         charger.policy.renegotiate(session, charger)
     return iso2.PowerDeliveryRes(
@@ -44,7 +44,8 @@ def _check_profile(profile: iso2.ChargingProfile | None, session: Session, charg
         raise Refusal(iso2.responseCode.FAILED_ChargingProfileInvalid)
 
 
-async def _start(session: Session, charger: Charger) -> None:
+async def start(session: Session, charger: Charger) -> None:
+    """Energy transfer begins: state C or D seen, contactor closed. Raises Refusal."""
     if not session.authorized:
         raise Refusal(iso2.responseCode.FAILED, "not authorized")
     charger.claim_power(session)
@@ -60,7 +61,8 @@ async def _start(session: Session, charger: Charger) -> None:
     charger.charging_started(session)
 
 
-async def _stop(session: Session, charger: Charger) -> None:
+async def halt(session: Session, charger: Charger) -> None:
+    """Energy transfer ends; returns when the connector shows it."""
     charger.charging_halted(session)
     await charger.power.dc.cable.settled()
 

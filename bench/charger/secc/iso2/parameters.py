@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bench.charger.secc.iso2.common import OK, Refusal, Reply, ac_status, amperes, dc_status, volts, watts
 from bench.charger.secc.session import Session
-from bench.v2g.messages import iso2
+from bench.v2g.messages import din, iso2
 
 if TYPE_CHECKING:
     from bench.charger.model import Charger
@@ -30,11 +30,7 @@ async def charge_parameter_discovery(
     if not isinstance(request.EVChargeParameter, wanted):
         raise Refusal(iso2.responseCode.FAILED_WrongChargeParameter)
     if isinstance(request.EVChargeParameter, iso2.DC_EVChargeParameter):
-        if request.EVChargeParameter.EVMaximumVoltageLimit.value < charger.profile.dc.min_voltage_v:
-            raise Refusal(
-                iso2.responseCode.FAILED_WrongChargeParameter, "the EV's voltage is below the charger's"
-            )
-        charger.meter.soc_percent = request.EVChargeParameter.DC_EVStatus.EVRESSSOC
+        check_dc_request(request.EVChargeParameter, charger)
     session.energy_mode = mode
     tariff = charger.policy.sales_tariff(session, charger)
     schedules = charger.policy.schedules(session, charger, tariff)
@@ -50,6 +46,17 @@ async def charge_parameter_discovery(
         ),
         signature=charger.policy.sign_tariff(tariff, charger) if tariff is not None else None,
     )
+
+
+def check_dc_request(
+    parameter: iso2.DC_EVChargeParameter | din.DC_EVChargeParameter, charger: Charger
+) -> None:
+    """Note the EV's state of charge. Raises Refusal for a battery below the charger's voltage."""
+    if parameter.EVMaximumVoltageLimit.value < charger.profile.dc.min_voltage_v:
+        raise Refusal(
+            iso2.responseCode.FAILED_WrongChargeParameter, "the EV's voltage is below the charger's"
+        )
+    charger.meter.soc_percent = parameter.DC_EVStatus.EVRESSSOC
 
 
 def dc_parameters(session: Session, charger: Charger) -> iso2.DC_EVSEChargeParameter:

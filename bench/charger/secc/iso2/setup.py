@@ -22,19 +22,28 @@ async def session_setup(
     request: iso2.SessionSetupReq, session: Session, charger: Charger
 ) -> iso2.SessionSetupRes:
     """Open a session, or join the paused one whose id the EV sends ([V2G2-740] to [V2G2-744])."""
+    code = await open_session(request.EVCCID, session, charger)
+    return iso2.SessionSetupRes(
+        ResponseCode=code, EVSEID=charger.profile.evse_id, EVSETimeStamp=charger.policy.timestamp_s()
+    )
+
+
+async def open_session(evccid: bytes, session: Session, charger: Charger) -> iso2.responseCode:
+    """Give the session its id: a fresh one, or that of the paused session which the EV names.
+
+    Raises Refusal without a vehicle on the cable.
+    """
     if not await charger.pilot.vehicle_in(("B", "C", "D"), PLUG_TIMEOUT_S):
         raise Refusal(iso2.responseCode.FAILED, "no vehicle is connected")
     asked = session.id
-    session.evccid = request.EVCCID
+    session.evccid = evccid
     code = iso2.responseCode.OK_NewSessionEstablished
     if asked != NO_SESSION and charger.policy.resume(asked, session, charger):
         code = iso2.responseCode.OK_OldSessionJoined
     else:
         session.id = charger.policy.new_session_id()
     charger.session_opened(session)
-    return iso2.SessionSetupRes(
-        ResponseCode=code, EVSEID=charger.profile.evse_id, EVSETimeStamp=charger.policy.timestamp_s()
-    )
+    return code
 
 
 async def service_discovery(
