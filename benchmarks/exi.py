@@ -1,204 +1,52 @@
-"""Median microseconds per encode and decode of representative messages, own data. Run: python
-benchmarks/exi.py"""
+"""Microseconds per message of the EXI codec and of its peers, in one run on one machine.
+
+    python benchmarks/exi.py                       # ours, and every peer that is at hand
+    python benchmarks/exi.py --install             # first puts the PyPI package in a venv in the user's cache
+    python benchmarks/exi.py --iso15118 PYTHON --libcbv2g DIR
+
+Median of a decode and of an encode, the same bytes for all:
+
+    ours          typed message <-> bytes
+    iso15118      the PyPI package as in production: pydantic message <-> JSON <-> py4j <-> jar <-> bytes
+    EXIficient    the package's jar in one JVM after thousands of rounds, schemas loaded. DOM: document <->
+                  bytes. SAX: bytes to an empty handler, and from a list of recorded events. The quicker way is
+                  what ours is held against, although neither gives typed values
+    libcbv2g      C, struct <-> bytes, -O2
+
+The package is found by --iso15118 (a Python that has iso15118==0.31.2) or in JOSEV_HOME, libcbv2g (a checkout
+of EVerest/libcbv2g) by --libcbv2g or LIBCBV2G_HOME. A peer that is not there has no figures. "*": the peer's own
+bytes differ from those given. Then the decode rate over the captures in --captures (or PLUGBENCH_SHARED,
+../shared) and the cost of the import. Exit 1 when a criterion fails.
+"""
 
 from __future__ import annotations
 
+import argparse
+import gzip
+import json
 import math
+import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 if __name__ == "__main__":  # allows running from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.v2g import codec
-from bench.v2g.messages import iso2, sap
-from bench.v2g.messages.iso20 import common, dc
-from bench.v2g.messages.iso20 import commontypes as c
+from benchmarks import exi_peers
+from benchmarks.exi_messages import messages
+from benchmarks.exi_peers import Missing, Streams, Timing
 
-V, A, W, WH = "V", "A", "W", "Wh"
-P = iso2.PhysicalValue.of
-
-
-def _message(body: Any) -> iso2.V2G_Message:
-    header = iso2.MessageHeader(SessionID=bytes(range(1, 9)))
-    return iso2.V2G_Message(Header=header, Body=iso2.Body(BodyElement=body))
-
-
-def messages_20() -> dict[str, tuple[str, Any]]:
-    """The messages of ISO 15118-20."""
-    header = c.MessageHeader(SessionID=bytes(range(1, 9)), TimeStamp=1_700_000_000)
-    q = c.RationalNumber.of
-    certificate = bytes(range(256)) * 2 + bytes(50)
-    chain = common.SubCertificates(Certificate=[certificate + bytes(n) for n in (20, 40)])
-    return {
-        "-20 DC_ChargeLoopReq": (
-            "iso20-dc",
-            dc.DC_ChargeLoopReq(
-                Header=header,
-                DisplayParameters=c.DisplayParameters(PresentSOC=42, ChargingComplete=False),
-                MeterInfoRequested=False,
-                EVPresentVoltage=q(397.5),
-                CLReqControlMode=dc.Scheduled_DC_CLReqControlMode(
-                    EVTargetEnergyRequest=q(40_000),
-                    EVTargetCurrent=q(120),
-                    EVTargetVoltage=q(398),
-                    EVMaximumChargePower=q(150_000),
-                    EVMinimumChargePower=q(0),
-                    EVMaximumChargeCurrent=q(400),
-                    EVMaximumVoltage=q(420),
-                ),
-            ),
-        ),
-        "-20 CertificateInstallationRes": (
-            "iso20-common",
-            common.CertificateInstallationRes(
-                Header=header,
-                ResponseCode=c.responseCode.OK,
-                EVSEProcessing=c.processing.Finished,
-                CPSCertificateChain=common.CertificateChain(
-                    Certificate=certificate,
-                    SubCertificates=common.SubCertificates(Certificate=[certificate] * 3),
-                ),
-                SignedInstallationData=common.SignedInstallationData(
-                    Id="id1",
-                    ContractCertificateChain=common.ContractCertificateChain(
-                        Certificate=certificate + bytes(500), SubCertificates=chain
-                    ),
-                    ECDHCurve=common.ecdhCurve.SECP521,
-                    DHPublicKey=bytes(133),
-                    SECP521_EncryptedPrivateKey=bytes(94),
-                ),
-                RemainingContractCertificateChains=0,
-            ),
-        ),
-    }
-
-
-def messages() -> dict[str, tuple[str, Any]]:
-    """Name -> (schema, message): the messages of the table in facts/exi.md."""
-    status = iso2.DC_EVStatus(EVReady=True, EVErrorCode=iso2.DC_EVErrorCode.NO_ERROR, EVRESSSOC=42)
-    evse = iso2.DC_EVSEStatus(
-        NotificationMaxDelay=0,
-        EVSENotification=iso2.EVSENotification.None_,
-        EVSEIsolationStatus=iso2.isolationLevel.Valid,
-        EVSEStatusCode=iso2.DC_EVSEStatusCode.EVSE_Ready,
-    )
-    chain = iso2.CertificateChain(
-        Certificate=bytes(range(256)) * 2 + bytes(50),
-        SubCertificates=iso2.SubCertificates(
-            Certificate=[bytes(range(256)) * 2 + bytes(n) for n in (40, 60)]
-        ),
-    )
-    entries = [
-        iso2.PMaxScheduleEntry(TimeInterval=iso2.RelativeTimeInterval(start=900 * n), PMax=P(11000, W))
-        for n in range(12)
-    ]
-    tariff = iso2.SalesTariff(
-        Id="id1",
-        SalesTariffID=1,
-        SalesTariffDescription="tariff",
-        NumEPriceLevels=3,
-        SalesTariffEntry=[
-            iso2.SalesTariffEntry(TimeInterval=iso2.RelativeTimeInterval(start=900 * n), EPriceLevel=n % 3)
-            for n in range(12)
-        ],
-    )
-    return {
-        "SAP req": (
-            "sap",
-            sap.supportedAppProtocolReq(
-                AppProtocol=[
-                    sap.AppProtocol(
-                        ProtocolNamespace=ns,
-                        VersionNumberMajor=2,
-                        VersionNumberMinor=0,
-                        SchemaID=i,
-                        Priority=i,
-                    )
-                    for i, ns in enumerate(("urn:iso:15118:2:2013:MsgDef", "urn:din:70121:2012:MsgDef"), 1)
-                ]
-            ),
-        ),
-        "SessionSetupRes": (
-            "iso2",
-            _message(
-                iso2.SessionSetupRes(
-                    ResponseCode=iso2.responseCode.OK_NewSessionEstablished,
-                    EVSEID="DE*PNX*E12345*1",
-                    EVSETimeStamp=1_700_000_000,
-                )
-            ),
-        ),
-        "PaymentDetailsReq, 3 certs": (
-            "iso2",
-            _message(iso2.PaymentDetailsReq(eMAID="DEABCC12345678", ContractSignatureCertChain=chain)),
-        ),
-        "ChargeParameterDiscoveryRes, 12+12": (
-            "iso2",
-            _message(
-                iso2.ChargeParameterDiscoveryRes(
-                    ResponseCode=iso2.responseCode.OK,
-                    EVSEProcessing=iso2.EVSEProcessing.Finished,
-                    SASchedules=iso2.SAScheduleList(
-                        SAScheduleTuple=[
-                            iso2.SAScheduleTuple(
-                                SAScheduleTupleID=1,
-                                PMaxSchedule=iso2.PMaxSchedule(PMaxScheduleEntry=entries),
-                                SalesTariff=tariff,
-                            )
-                        ]
-                    ),
-                    EVSEChargeParameter=iso2.DC_EVSEChargeParameter(
-                        DC_EVSEStatus=evse,
-                        EVSEMaximumCurrentLimit=P(400, A),
-                        EVSEMaximumPowerLimit=P(150_000, W),
-                        EVSEMaximumVoltageLimit=P(920, V),
-                        EVSEMinimumCurrentLimit=P(0, A),
-                        EVSEMinimumVoltageLimit=P(150, V),
-                        EVSEPeakCurrentRipple=P(1, A),
-                    ),
-                )
-            ),
-        ),
-        "CurrentDemandReq": (
-            "iso2",
-            _message(
-                iso2.CurrentDemandReq(
-                    DC_EVStatus=status,
-                    EVTargetCurrent=P(120, A),
-                    EVMaximumVoltageLimit=P(420, V),
-                    EVMaximumCurrentLimit=P(200, A),
-                    ChargingComplete=False,
-                    EVTargetVoltage=P(398, V),
-                )
-            ),
-        ),
-        "CurrentDemandRes": (
-            "iso2",
-            _message(
-                iso2.CurrentDemandRes(
-                    ResponseCode=iso2.responseCode.OK,
-                    DC_EVSEStatus=evse,
-                    EVSEPresentVoltage=P(397.5, V),
-                    EVSEPresentCurrent=P(119.8, A),
-                    EVSECurrentLimitAchieved=False,
-                    EVSEVoltageLimitAchieved=False,
-                    EVSEPowerLimitAchieved=False,
-                    EVSEMaximumVoltageLimit=P(920, V),
-                    EVSEMaximumCurrentLimit=P(400, A),
-                    EVSEMaximumPowerLimit=P(150_000, W),
-                    EVSEID="DE*PNX*E12345*1",
-                    SAScheduleTupleID=1,
-                    MeterInfo=iso2.MeterInfo(MeterID="METER-1", MeterReading=123_456),
-                )
-            ),
-        ),
-        **messages_20(),
-    }
+PACKAGE_FACTOR = 250.0
+"""Times ours must be faster than the PyPI package."""
+C_FACTOR = 10.0
+"""Times of libcbv2g's that ours may take: an aim."""
+OWN_LIMIT_US = 23.0
+"""Longest geometric mean of encode + decode."""
+IMPORT_LIMIT_MS, IMPORT_LIMIT_MB = 150.0, 40.0
 
 
 def median_us(action: Callable[[], object], rounds: int = 200, batch: int = 20) -> float:
@@ -213,21 +61,156 @@ def median_us(action: Callable[[], object], rounds: int = 200, batch: int = 20) 
     return statistics.median(found)
 
 
-def main() -> int:
-    """Prints the table."""
-    print(f"{'message':36} {'bytes':>6} {'decode us':>10} {'encode us':>10}")
-    products = []
-    for name, (schema, message) in messages().items():
-        data = codec.encode(message, schema)
-        assert codec.decode(schema, data) == message
+def time_ours(streams: Streams) -> dict[str, Timing]:
+    """Plugbench's codec."""
+    found = {}
+    for name, schema, data in streams:
+        message = codec.decode(schema, data)
         decode_us = median_us(lambda s=schema, d=data: codec.decode(s, d))  # type: ignore[misc]
         encode_us = median_us(lambda s=schema, m=message: codec.encode(m, s))  # type: ignore[misc]
-        products.append(decode_us + encode_us)
-        print(f"{name:36} {len(data):6} {decode_us:10.1f} {encode_us:10.1f}")
-    mean = math.exp(statistics.fmean(math.log(p) for p in products))
-    print(f"geometric mean of encode + decode: {mean:.1f} us")
-    return 0
+        found[name] = Timing(decode_us, encode_us, codec.encode(message, schema) == data)
+    return found
+
+
+def geometric_mean(timings: dict[str, Timing]) -> float:
+    """Of decode + encode, in microseconds."""
+    return math.exp(statistics.fmean(math.log(t.both_us) for t in timings.values()))
+
+
+SET_OF_NAMESPACE = {
+    "urn:iso:15118:2:2010:AppProtocol": "sap",
+    "urn:din:70121:2012:MsgDef": "din",
+    "urn:iso:15118:2:2013:MsgDef": "iso2",
+    "urn:iso:std:iso:15118:-20:CommonMessages": "iso20-common",
+    "urn:iso:std:iso:15118:-20:DC": "iso20-dc",
+    "urn:iso:std:iso:15118:-20:AC": "iso20-ac",
+}
+
+
+def captured(folder: Path) -> list[tuple[str, bytes]]:
+    """Every V2G message (set, EXI) of the captures' ground truth in a folder."""
+    found = []
+    for path in sorted(folder.glob("*.truth.json.gz")):
+        truth = json.loads(gzip.decompress(path.read_bytes()))
+        for entry in truth["v2gtp"]:
+            # Wireshark puts a set that it guessed in brackets.
+            space = entry.get("schema", "").rpartition("(")[2].rstrip(")")
+            if space in SET_OF_NAMESPACE:
+                found.append((SET_OF_NAMESPACE[space], bytes.fromhex(entry["exi"])))
+    return found
+
+
+def decode_captures(folder: Path) -> str:
+    """Messages a second over the captures, once through after a warm-up round."""
+    stream = captured(folder)
+    if not stream:
+        return "not measured: no *.truth.json.gz in " + str(folder)
+    rates, refused = [], 0
+    for _ in range(4):
+        refused = 0
+        start = time.perf_counter()
+        for schema, data in stream:
+            try:
+                codec.decode(schema, data)
+            except codec.DecodeError:
+                refused += 1
+        rates.append(len(stream) / (time.perf_counter() - start))
+    size = statistics.fmean(len(data) for _, data in stream)
+    return (
+        f"{statistics.median(rates[1:]):,.0f} messages/s decoded "
+        f"({len(stream):,} messages, {refused} refused, {size:.0f} bytes on average)"
+    )
+
+
+def print_table(streams: Streams, columns: dict[str, dict[str, Timing]]) -> None:
+    """Decode/encode a message and codec, and the geometric means."""
+    print(f"{'decode/encode in us':36}{'bytes':>6}" + "".join(f"{name:>20}" for name in columns))
+    for name, _, data in streams:
+        cells = ""
+        for timings in columns.values():
+            t = timings[name]
+            cells += f"{_us(t.decode_us) + ' / ' + _us(t.encode_us) + ('' if t.same else ' *'):>20}"
+        print(f"{name:36}{len(data):6}{cells}")
+    means = "".join(f"{_us(geometric_mean(timings)):>20}" for timings in columns.values())
+    print(f"{'geometric mean of decode + encode':42}{means}")
+
+
+def _us(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 1000 else f"{value:,.0f}"
+
+
+def criteria(columns: dict[str, dict[str, Timing]]) -> bool:
+    """Prints how ours stands to each peer; False when a criterion fails."""
+    ours = geometric_mean(columns["ours"])
+    met = ours <= OWN_LIMIT_US
+    print(f"ours                {ours:8.1f} us, at most {OWN_LIMIT_US:.0f}: {_verdict(met)}")
+    if "iso15118" in columns:
+        factor = geometric_mean(columns["iso15118"]) / ours
+        good = factor >= PACKAGE_FACTOR
+        print(f"iso15118 / ours     {factor:8,.0f}, at least {PACKAGE_FACTOR:.0f}: {_verdict(good)}")
+        met = met and good
+    ways = [geometric_mean(columns[w]) for w in ("EXIficient DOM", "EXIficient SAX") if w in columns]
+    if ways:
+        good = min(ways) >= ours
+        print(f"EXIficient / ours   {min(ways) / ours:8.1f}, at least 1: {_verdict(good)}")
+        met = met and good
+    if "libcbv2g" in columns:
+        factor = ours / geometric_mean(columns["libcbv2g"])
+        aim = "reached" if factor <= C_FACTOR else "not reached"
+        print(f"ours / libcbv2g     {factor:8.1f}, the aim is at most {C_FACTOR:.0f}: {aim}")
+    return met
+
+
+def _verdict(good: bool) -> str:
+    return "met" if good else "MISSED"
+
+
+def peers(args: argparse.Namespace, streams: Streams) -> dict[str, dict[str, Timing]]:
+    """The figures of every peer that is there; a line for each that is not."""
+
+    def package() -> Path:
+        return exi_peers.find_package(args.iso15118, args.install)
+
+    known: dict[str, Callable[[], dict[str, Timing]]] = {
+        "iso15118": lambda: exi_peers.time_package(package(), streams, args.rounds),
+        "EXIficient DOM": lambda: exi_peers.time_exificient(package(), streams, "dom", args.warm_ms),
+        "EXIficient SAX": lambda: exi_peers.time_exificient(package(), streams, "sax", args.warm_ms),
+        "libcbv2g": lambda: exi_peers.time_libcbv2g(args.libcbv2g, streams),
+    }
+    found = {}
+    for name, measure in known.items():
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        try:
+            found[name] = measure()
+        except Missing as missing:
+            print(f"{name:16} not measured: {missing}")
+    return found
+
+
+def main() -> int:
+    """Prints the table and the criteria; 1 when one fails."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--iso15118", type=Path, metavar="PYTHON", help=f"Python with {exi_peers.PACKAGE}")
+    parser.add_argument("--install", action="store_true", help="install it in the user's cache if need be")
+    parser.add_argument("--libcbv2g", type=Path, metavar="DIR", help="checkout of EVerest/libcbv2g")
+    parser.add_argument("--captures", type=Path, metavar="DIR", help="folder with *.truth.json.gz")
+    parser.add_argument("--rounds", type=int, default=30, help="rounds of the package a message (30)")
+    parser.add_argument("--warm-ms", type=int, default=3000, help="warm-up of the JVM a measurement (3000)")
+    args = parser.parse_args()
+    streams = [(name, schema, codec.encode(m, schema)) for name, (schema, m) in messages().items()]
+    columns = {"ours": time_ours(streams), **peers(args, streams)}
+    print_table(streams, columns)
+    met = criteria(columns)
+    shared = Path(os.environ.get("PLUGBENCH_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+    print(f"captures            {decode_captures(args.captures or shared / 'captures')}")
+    cpu_ms, peak_mb = exi_peers.import_cost()
+    good = cpu_ms <= IMPORT_LIMIT_MS and peak_mb <= IMPORT_LIMIT_MB
+    limits = f"{IMPORT_LIMIT_MS:.0f} ms and {IMPORT_LIMIT_MB:.0f} MB"
+    print(f"import              {cpu_ms:8.0f} ms CPU, {peak_mb:.1f} MB, at most {limits}: {_verdict(good)}")
+    return 0 if met and good else 1
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import binascii
+import string
 import sys
 from pathlib import Path
 
@@ -14,12 +14,14 @@ _EXAMPLES = """examples:
   echo 80d00157... | plugbench exi decode --schema xmldsig --fragment
   plugbench exi encode --schema iso2 --file message.xml
   plugbench exi encode --schema iso2 --deviations < invalid.xml
+  plugbench exi encode --schema iso2 --damage event-code:V2G_Message/Body --damage trailing:00 < message.xml
 """
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the verb ``exi`` with its actions ``decode`` and ``encode``."""
     from bench.v2g.codec import SCHEMAS
+    from bench.v2g.damage import NAMES
 
     parser = subparsers.add_parser(
         "exi",
@@ -52,6 +54,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         else:
             action.add_argument("--file", type=Path, help="read XML from a file; standard input if left out")
             action.add_argument("--deviations", action="store_true", help="encode schema-invalid content too")
+            action.add_argument(
+                "--damage",
+                action="append",
+                default=[],
+                metavar="NAME",
+                help="damage the stream; may be given again. " + "; ".join(NAMES.values()),
+            )
         action.set_defaults(func=run)
 
 
@@ -77,24 +86,35 @@ def _decode(args: argparse.Namespace) -> int:
         text = "".join(text.split()).removeprefix("0x").replace(":", "")
         if not text:
             raise ValueError("no hex given")
-        try:
-            data = binascii.unhexlify(text)
-        except (binascii.Error, ValueError) as exc:
-            raise ValueError(f"not hexadecimal: {exc}") from exc
-    findings: list[str] = []
+        data = _bytes_of(text)
+    findings: list[codec.Finding] = []
     message = codec.decode(args.schema, data, args.fragment, findings=findings)
     print(codec.to_json(message) if args.json else codec.to_xml(message, args.schema))
     for finding in findings:
-        print(f"note: {finding}", file=sys.stderr)
+        print(f"note: {finding.located}", file=sys.stderr)
     return 0
 
 
+def _bytes_of(text: str) -> bytes:
+    """The bytes of hexadecimal digits. Raises ValueError that says which character is none."""
+    wrong = next(((n, c) for n, c in enumerate(text) if c not in string.hexdigits), None)
+    if wrong is not None:
+        raise ValueError(f"not hexadecimal: {wrong[1]!r} is digit {wrong[0] + 1} of {len(text)}")
+    if len(text) % 2:
+        raise ValueError(f"not hexadecimal: {len(text)} digits are half a byte too many or too few")
+    return bytes.fromhex(text)
+
+
 def _encode(args: argparse.Namespace) -> int:
-    from bench.v2g import codec
+    from bench.v2g import codec, damage
 
     text = args.file.read_bytes() if args.file is not None else sys.stdin.buffer.read()
     if not text.strip():
         raise ValueError("no XML given")
+    edits = [damage.named(each) for each in args.damage]
     message = codec.from_xml(args.schema, text, args.fragment)
-    print(codec.encode(message, args.schema, args.fragment, deviations=args.deviations).hex())
+    data = codec.encode(message, args.schema, args.fragment, deviations=args.deviations)
+    for edit in edits:
+        data = edit(data, args.schema, args.fragment)
+    print(data.hex())
     return 0

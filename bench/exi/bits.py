@@ -6,9 +6,9 @@ Both ends work bit by bit position, never allocate for a length that the stream 
 
 from __future__ import annotations
 
-MAX_VARINT_OCTETS = 4096
-"""Longest unsigned varint accepted: far more than any serial number, far less than would stall the
-arithmetic."""
+MAX_VARINT_OCTETS = 1714
+"""Longest unsigned varint accepted, some 12,000 bits: far more than any serial number has, and so few digits
+(3,614) that Python still writes the number into the text of an error."""
 
 
 class Malformed(Exception):  # noqa: N818  # never leaves the reader

@@ -11,12 +11,39 @@ from bench.exi.node import Node
 from bench.exi.values import Integer, Simple
 
 
+class _Table:
+    """What the children and attributes of a class are.
+
+    ``fields`` and ``attributes`` by name; ``heads`` are names among ``fields`` that belong to substitution
+    groups, ``loose`` the types of children without a field.
+    """
+
+    __slots__ = ("attributes", "content", "fields", "heads", "loose", "text")
+
+    def __init__(self, grammars: g.Grammars, cls: Any) -> None:
+        specs: list[Spec] = list(cls._fields.values())
+        self.attributes = {(s.uri, s.name): s for s in specs if s.kind == "attribute"}
+        self.text = next((s for s in specs if s.kind == "text"), None)
+        self.content = any(s.kind == "content" for s in specs)
+        self.fields: dict[g.QName, Spec] = {}
+        self.heads: set[g.QName] = set()
+        for spec in specs:
+            if spec.kind == "element" and spec.head:
+                members = {(c._ns, c.__name__): spec for c in grammars.substitutes(spec.type)}
+                self.heads.update(members)
+                self.fields.update(members)
+            elif spec.kind == "element":
+                self.heads.discard((spec.uri, spec.name))
+                self.fields[spec.uri, spec.name] = spec
+        self.loose = {(cls._ns, c.name): c.type for c in _children(cls._content)}
+
+
 class Converter:
     """Conversions of one message set."""
 
     def __init__(self, grammars: g.Grammars) -> None:
         self.grammars = grammars
-        self._tables: dict[Any, tuple[dict[g.QName, Spec], dict[g.QName, Any]]] = {}
+        self._tables: dict[Any, _Table] = {}
         self._roots: dict[Any, g.QName | None] = {}
 
     # Roots
@@ -112,6 +139,29 @@ class Converter:
                     node.children.append(self._element(one, *self._child_name(spec, one), spec.type))
         return node
 
+    def _own_outline(self, value: Any) -> Any:
+        """The outline of the Node that :meth:`_record` would make, without making what is in it."""
+        attributes: set[g.QName] = set()
+        kinds: list[Any] = []
+        for key, spec in value._fields.items():
+            item = getattr(value, key)
+            if item is None:
+                continue
+            if spec.kind == "element":
+                items = item if isinstance(item, list) else [item]
+                kinds += [_name_of(one, self._child_name(spec, one)) for one in items]
+            elif spec.kind == "attribute":
+                attributes.add((spec.uri, key))
+            elif spec.kind == "content":
+                own = type(value)._ns
+                for one in item:
+                    kind: Any = type(one)
+                    default = (kind._ns, kind.__name__) if isinstance(one, Record) else (own, "")
+                    kinds.append("text" if isinstance(one, str) else _name_of(one, default))
+            elif spec.type.format(item):
+                kinds.append("text")
+        return attributes, kinds
+
     def _child_name(self, spec: Spec, value: Any) -> g.QName:
         if spec.head:
             kind: Any = type(value)
@@ -124,7 +174,7 @@ class Converter:
             return item
         if isinstance(item, Named):
             uri = item.uri or type(owner)._ns
-            kind = self._table(type(owner)._plain)[1].get((uri, item.name))
+            kind = self._table(type(owner)._plain).loose.get((uri, item.name))
             decl = self.grammars.globals.get((uri, item.name))
             return self._element(item.value, uri, item.name, kind or (decl.type if decl else None))
         if isinstance(item, Record):
@@ -144,7 +194,9 @@ class Converter:
         if qname in self.grammars.globals:
             declared = [self.grammars.globals[qname]]
         values = [self._value(node, d.type) for d in declared]
-        value = next((v for v in values if not is_deviant(v)), values[0])
+        value = values[0]
+        if len(values) > 1:
+            value = next((v for v in values if not is_deviant(v)), value)
         if isinstance(value, Record):
             kind: Any = type(value)
             return value if self.bare_root(kind._plain) == qname else Named(node.name, value, node.uri)
@@ -159,63 +211,52 @@ class Converter:
             return self._from_record(node, kind)
         return node
 
-    def _table(self, cls: Any) -> tuple[dict[g.QName, Spec], dict[g.QName, Any]]:
-        if cls not in self._tables:
-            fields: dict[g.QName, Spec] = {}
-            for spec in cls._fields.values():
-                if spec.kind == "element":
-                    if spec.head:
-                        fields.update(
-                            {(c._ns, c.__name__): spec for c in self.grammars.substitutes(spec.type)}
-                        )
-                    else:
-                        fields[spec.uri, spec.name] = spec
-            loose = {(cls._ns, c.name): c.type for c in _children(cls._content)}
-            self._tables[cls] = fields, loose
-        return self._tables[cls]
+    def _table(self, cls: Any) -> _Table:
+        found = self._tables.get(cls)
+        if found is None:
+            found = self._tables[cls] = _Table(self.grammars, cls)
+        return found
 
     def _from_record(self, node: Node, cls: Any) -> Any:
-        fields, loose = self._table(cls)
+        table = self._table(cls)
         values: dict[str, Any] = {}
         content: list[Any] = []
         text: str | None = None
         regular = True
-        specs = {(s.uri, k): s for k, s in cls._fields.items() if s.kind == "attribute"}
         for qname, raw in node.attributes.items():
-            if qname in specs:
-                values[specs[qname].name] = parse_leniently(specs[qname].type, raw)
+            attribute = table.attributes.get(qname)
+            if attribute is not None:
+                values[attribute.name] = parse_leniently(attribute.type, raw)
             else:
                 regular = False
-        text_spec = next((s for s in cls._fields.values() if s.kind == "text"), None)
-        has_content = any(s.kind == "content" for s in cls._fields.values())
         for child in node.children:
             if isinstance(child, str):
-                if text_spec is not None:
+                if table.text is not None:
                     text = (text or "") + child
-                elif has_content:
+                elif table.content:
                     content.append(child)
                 else:
                     regular = False
                 continue
             qname = (child.uri, child.name)
-            spec = fields.get(qname)
+            spec = table.fields.get(qname)
             if spec is not None:
                 kind = spec.type
-                if spec.head:
+                if qname in table.heads:
                     kind = self.grammars.globals[qname].type
                 item = self._value(child, kind)
-                if spec.repeated:
+                if spec.max != 1:
                     values.setdefault(spec.name, []).append(item)
                 elif spec.name in values:
                     regular = False
                 else:
                     values[spec.name] = item
-            elif has_content:
-                content.append(self._loose(child, loose))
+            elif table.content:
+                content.append(self._loose(child, table.loose))
             else:
                 regular = False
-        made = self._make(cls, values, content, text, text_spec)
-        if regular and _outline(self._record(made, node.uri, node.name)) == _outline(node):
+        made = self._make(cls, values, content, text, table.text)
+        if regular and self._own_outline(made) == _outline(node):
             return made
         special = deviant(cls)
         odd = special.__new__(special)
@@ -272,7 +313,9 @@ class Converter:
         if isinstance(kind, Simple):
             problem = kind.problem(value)
             if problem:
-                raise ValidationError(path, f"{problem}, not {_short(value)}")
+                # A length says by itself what it is instead.
+                said = problem if ", not " in problem else f"{problem}, not {_short(value)}"
+                raise ValidationError(path, said)
             return
         if not isinstance(value, Record) or (isinstance(kind, RecordMeta) and not isinstance(value, kind)):
             wanted = kind.__name__ if isinstance(kind, RecordMeta) else "a message"
@@ -361,7 +404,15 @@ def _children(particle: Any) -> list[Child]:
     return []
 
 
+def _name_of(value: Any, default: g.QName) -> g.QName:
+    """The element name that a value has in the place where ``default`` is declared."""
+    while isinstance(value, Named):
+        default, value = (value.uri or default[0], value.name), value.value
+    return (value.uri, value.name) if isinstance(value, Node) else default
+
+
 def _outline(node: Node) -> Any:
+    """Which attributes a Node has, and what stands in it in which order."""
     kinds = [(c.uri, c.name) if isinstance(c, Node) else "text" for c in node.children]
     return set(node.attributes), kinds
 

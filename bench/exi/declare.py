@@ -213,6 +213,13 @@ class RecordMeta(type):
         any_cls._plain = body.get("_plain", cls)
         return cls
 
+    @property
+    def __doc__(cls) -> str | None:  # type: ignore[override]
+        """The docstring with every field, its type, limits and unit, made from the declaration."""
+        from bench.exi.fieldtext import documentation
+
+        return documentation(cls)
+
     _ns: str
     _element: bool
     _abstract: bool

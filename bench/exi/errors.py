@@ -29,8 +29,10 @@ class DecodeError(CodecError):
 
 
 class ValidationError(CodecError):
-    """A value that the schema does not allow. ``path`` leads to it, ``reason`` says what is wrong."""
+    """A value that the schema does not allow. ``path`` leads to it, ``reason`` says what is wrong and what
+    was expected; ``schema`` is the message set, where it is known.
+    """
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path, self.reason = path, reason
+    def __init__(self, path: str, reason: str, schema: str = "") -> None:
+        super().__init__(f"{schema}: {path}: {reason}" if schema else f"{path}: {reason}")
+        self.path, self.reason, self.schema = path, reason, schema

@@ -5,19 +5,48 @@ This is the exact and tolerant way in. Streams of valid messages take the compil
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+from typing import Any, NamedTuple
 
 from bench.exi import grammar as g
 from bench.exi.bits import BitReader, Malformed
 from bench.exi.errors import DecodeError
+from bench.exi.finding import Finding
 from bench.exi.node import Node
 from bench.exi.tables import StringTables
 from bench.exi.values import STRING, Binary, Boolean, Enumeration, Integer, Simple
+from bench.exi.words import allowed
 
 MAX_DEPTH = 64
 """Deepest nesting accepted; the deepest valid V2G message has about ten levels."""
 MAX_EVENTS = 200_000
 """Most events accepted in one stream: zero-width events could otherwise repeat without end."""
+
+
+MAX_FINDINGS = 100
+"""Most tolerances noted of one stream."""
+
+
+MAX_NAME = 80
+"""Longest name of an element shown in a path; the longest in the schemas has 54 letters."""
+
+
+def joined(children: list[Node | str]) -> list[Node | str]:
+    """The children with neighbouring texts in one."""
+    made: list[Node | str] = []
+    for texts, group in itertools.groupby(children, key=lambda child: isinstance(child, str)):
+        found = list(group)
+        made += ["".join(map(str, found))] if texts else found
+    return made
+
+
+class Production(NamedTuple):
+    """An event code in the element at ``path``: ``known`` of the values of ``width`` bits mean something."""
+
+    path: str
+    bit: int
+    width: int
+    known: int
 
 
 class BuiltIn:
@@ -49,9 +78,11 @@ def read_simple(source: BitReader, simple: Simple, tables: StringTables, owner: 
             raise Malformed("an integer of sensible size")
         return str(value)
     if isinstance(simple, Enumeration):
+        start = source.position
         index = source.bits(simple.bits)
         if index >= len(simple.values):
-            raise Malformed(f"an index below {len(simple.values)} of {simple.name}")
+            source.position = start
+            raise Malformed(f"an index below {len(simple.values)} of {simple.name}, not {index}")
         return str(simple.values[index])
     if isinstance(simple, Binary):
         return simple.format(source.octets(source.unsigned()))
@@ -59,19 +90,42 @@ def read_simple(source: BitReader, simple: Simple, tables: StringTables, owner: 
 
 
 class Reader:
-    """Reads one stream. ``path`` is where it is, for errors."""
+    """Reads one stream. ``path`` is where it is, for errors; ``widest`` the most children an element had."""
 
     def __init__(self, grammars: g.Grammars, data: bytes, position: int) -> None:
         self.grammars, self.source = grammars, BitReader(data, position)
-        self.tables = StringTables(grammars)
+        self.tables = StringTables(grammars, self.string_table_hit)
         self.path: list[str] = []
         self.builtins: dict[g.QName, BuiltIn] = {}
-        self.events = 0
-        self.findings: list[str] = []
+        self.events = self.widest = 0
+        self.findings: list[Finding] = []
+        self.undeclared_at: tuple[str, int] | None = None
+        """Path and bit of the first event that the schema does not declare."""
+        self.productions: list[Production] | None = None
+        """Give it a list to have every event code noted in it."""
 
     def fail(self, expected: str) -> DecodeError:
         """The error for here and now."""
-        return DecodeError(self.grammars.set.name, "/".join(self.path), self.source.position, expected)
+        return DecodeError(self.grammars.set.name, self.where(), self.source.position, expected)
+
+    def where(self) -> str:
+        """The path of this element; names that the stream brought along may be of any length."""
+        return "/".join(n if len(n) <= MAX_NAME else f"{n[: MAX_NAME - 3]}..." for n in self.path)
+
+    def find(self, name: str, text: str, bit: int, *, breach: bool = True) -> None:
+        """Notes a tolerance, at this element."""
+        if len(self.findings) < MAX_FINDINGS:
+            schema, path = self.grammars.set.name, self.where()
+            self.findings.append(Finding(text, name, schema, path, bit, breach=breach))
+
+    def string_table_hit(self) -> None:
+        """Called by the string tables."""
+        self.find("string-table-hit", "a value is a string table hit", self.source.position, breach=False)
+
+    def produced(self, bit: int, width: int, known: int) -> None:
+        """Notes an event code, if asked to."""
+        if self.productions is not None:
+            self.productions.append(Production(self.where(), bit, width, known))
 
     def read(self, fragment: bool) -> Node:
         """The root element of a document or the one element of a fragment."""
@@ -79,21 +133,26 @@ class Reader:
             roots = self.grammars.fragment if fragment else self.grammars.document
             # A fragment's SE(*) and ED come after the declared elements, a document's SE(*) only.
             count = len(roots) + (2 if fragment else 1)
-            code = self.source.bits((count - 1).bit_length())
+            start, width = self.source.position, (count - 1).bit_length()
+            code = self.source.bits(width)
+            self.produced(start, width, len(roots) + 1)
             if code > len(roots):
-                raise self.fail("a root element")
+                self.source.position = start
+                raise self.fail(f"a root element; code {code} is none of the {len(roots)}")
             if code < len(roots):
                 node = self.element(roots[code].uri, roots[code].name, roots[code].type)
             else:
                 node = self.wildcard()
             if fragment:
-                width = (count - 1).bit_length()
+                start = self.source.position
                 code = self.source.bits(width)
                 if code < count - 1:
+                    self.source.position = start
                     raise self.fail("the end of the fragment")
                 # Beyond the last event there is nothing else to mean, and EXIficient takes it for the end.
                 if code >= count:
-                    self.findings.append(f"the fragment ends with code {code} instead of {count - 1}")
+                    text = f"the fragment ends with code {code} instead of {count - 1}"
+                    self.find("fragment-end", text, start)
             return node
         except Malformed as exc:
             raise self.fail(str(exc.args[0])) from exc
@@ -113,8 +172,10 @@ class Reader:
         if kind is None:
             self.built_in(node)
         else:
-            self.content(node, g.state_of(self.grammars.type_grammar(kind).start))
+            self.content(node, self.grammars.type_grammar(kind))
         self.path.pop()
+        if len(node.children) > 1:
+            node.children = joined(node.children)
         return node
 
     def count(self) -> None:
@@ -123,12 +184,15 @@ class Reader:
         if self.events > MAX_EVENTS:
             raise self.fail(f"at most {MAX_EVENTS} events")
 
-    def content(self, node: Node, state: g.State) -> None:
-        """The rest of an element from ``state`` to its end."""
+    def content(self, node: Node, grammar: g.TypeGrammar) -> None:
+        """The rest of an element of a known type, to its end."""
         source, owner = self.source, (node.uri, node.name)
+        state = g.state_of(grammar.start)
         while True:
             self.count()
+            start = source.position
             code = source.bits(state.width)
+            self.produced(start, state.width, len(state.events) + 1)
             if code < len(state.events):
                 event = state.events[code]
                 kind = event.kind
@@ -136,6 +200,7 @@ class Reader:
                     return
                 if kind == g.SE:
                     node.children.append(self.element(event.data.uri, event.data.name, event.data.type))
+                    self.widest = max(self.widest, len(node.children))
                 elif kind == g.CH:
                     self.add_text(node, read_simple(source, event.data, self.tables, owner))
                 elif kind == g.CH_MIXED:
@@ -155,20 +220,30 @@ class Reader:
                 state = g.state_of(event.next)
                 continue
             if code > len(state.events):
-                raise self.fail(f"an event code of at most {len(state.events)}")
-            following = self.undeclared(node, state)
+                source.position = start
+                raise self.fail(f"{allowed(state.events)}; event code {code} means nothing here")
+            following = self.undeclared(node, state, grammar)
             if following is None:
                 return
-            state = following
+            state, grammar = following
 
-    def undeclared(self, node: Node, state: g.State) -> g.State | None:
-        """A second-level event; returns the state after it, or None at the element's end."""
+    def undeclared(
+        self, node: Node, state: g.State, grammar: g.TypeGrammar
+    ) -> tuple[g.State, g.TypeGrammar] | None:
+        """A second-level event; returns state and type after it, or None at the element's end."""
         source, owner = self.source, (node.uri, node.name)
         events = second_level(state)
+        start = source.position
         code = source.bits((len(events) - 1).bit_length())
         if code >= len(events):
-            raise self.fail("an undeclared event")
+            source.position = start
+            raise self.fail(f"{allowed(state.events)}; second event code {code} means nothing here")
         kind = events[code]
+        if kind == "EE" and not node.children and any(e.kind == g.CH for e in state.events):
+            text = "an empty value is an end of element"
+            self.find("empty-as-end", text, start - state.width, breach=False)
+            return None
+        self.undeclared_at = self.undeclared_at or (self.where(), start - state.width)
         if kind == "EE":
             return None
         after = g.state_of(state.content) if state.kind != g.INNER and state.content is not None else state
@@ -176,15 +251,18 @@ class Reader:
             qname = self.tables.read_qname(source)
             self.add_attribute(node, (g.XSI, "type"), f"{{{qname[0]}}}{qname[1]}")
             target = self.grammars.types.get(qname)
-            return state if target is None else g.state_of(self.grammars.type_grammar(target).start)
+            if target is None:
+                return state, grammar
+            grammar = self.grammars.type_grammar(target)
+            return g.state_of(grammar.start), grammar
         if kind == "NIL":
             value = source.bits(1)
             self.add_attribute(node, (g.XSI, "nil"), "true" if value else "false")
-            return g.state_of(self.empty_of(node)) if value else state
+            return g.state_of(grammar.empty) if value else state, grammar
         if kind == "AT":
             qname = self.tables.read_qname(source)
             self.add_attribute(node, qname, self.tables.read_string(source, qname))
-            return state
+            return state, grammar
         if kind == "AT_UNTYPED":
             index = source.bits(len(state.attributes).bit_length())
             if index < len(state.attributes):
@@ -192,29 +270,21 @@ class Reader:
                 self.add_attribute(node, (uri, name), self.tables.read_string(source, (uri, name)))
                 following = state.attributes[index].next
                 assert following is not None
-                return g.state_of(following)
+                return g.state_of(following), grammar
             if index > len(state.attributes):
                 raise self.fail("an attribute")
             qname = self.tables.read_qname(source)
             self.add_attribute(node, qname, self.tables.read_string(source, qname))
-            return state
+            return state, grammar
         if kind == "SE":
             node.children.append(self.wildcard())
-            return after
+            return after, grammar
         self.add_text(node, self.tables.read_string(source, owner))
-        return after
-
-    def empty_of(self, node: Node) -> Any:
-        """The grammar of an element after xsi:nil="true": that of its type without content."""
-        declared = self.grammars.candidates((node.uri, node.name))
-        kind = declared[0].type if declared else g.ANY_TYPE
-        return self.grammars.type_grammar(kind).empty
+        return after, grammar
 
     def add_text(self, node: Node, value: str) -> None:
-        """Text joins text before it."""
-        if value and node.children and isinstance(node.children[-1], str):
-            node.children[-1] += value
-        elif value:
+        """Text joins text before it, at the end of the element: a stream may hold it in many pieces."""
+        if value:
             node.children.append(value)
 
     def add_attribute(self, node: Node, qname: g.QName, value: str) -> None:
@@ -253,7 +323,7 @@ class Reader:
                         self.add_attribute(node, data, f"{{{qname[0]}}}{qname[1]}")
                     target = self.grammars.types.get(qname)
                     if target is not None:
-                        self.content(node, g.state_of(self.grammars.type_grammar(target).start))
+                        self.content(node, self.grammars.type_grammar(target))
                         return
                 elif data == (g.XSI, "nil"):
                     self.add_attribute(node, data, "true" if source.bits(1) else "false")

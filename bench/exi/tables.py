@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bench.exi.bits import BitReader, BitWriter, Malformed
 from bench.exi.grammar import Grammars, QName
 
@@ -13,8 +15,8 @@ again."""
 class StringTables:
     """The partitions of one stream. Values are tracked for reading only: the writer never sends hits."""
 
-    def __init__(self, grammars: Grammars) -> None:
-        self._grammars = grammars
+    def __init__(self, grammars: Grammars, on_hit: Callable[[], None] | None = None) -> None:
+        self._grammars, self._on_hit = grammars, on_hit
         self.uris = list(grammars.uris)
         self._locals: dict[str, list[str]] = {}
         self.values: list[str] = []
@@ -79,6 +81,8 @@ class StringTables:
         index = source.bits((len(known) - 1).bit_length()) if known else 0
         if index >= len(known):
             raise Malformed("a string seen before")
+        if self._on_hit is not None:
+            self._on_hit()
         self._budget -= len(known[index])
         if self._budget < 0:
             raise Malformed(f"at most {MAX_TEXT} characters from the string table")

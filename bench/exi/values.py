@@ -172,7 +172,7 @@ class Binary(Simple):
 
     def problem(self, value: object) -> str | None:
         if not isinstance(value, bytes | bytearray):
-            return "must be bytes"
+            return "must be hexadecimal bytes" if self.hexadecimal else "must be base64 bytes"
         return _length_problem(len(value), self.min_length, self.max_length, "bytes")
 
     def encodable(self, value: Any) -> bool:

@@ -12,6 +12,7 @@ from bench.exi.node import Node
 from bench.exi.reader import BUILT_IN_START, MAX_DEPTH, second_level
 from bench.exi.tables import StringTables
 from bench.exi.values import Binary, Boolean, Enumeration, Integer, Simple
+from bench.exi.words import allowed
 
 
 def write_simple(sink: BitWriter, simple: Simple, text: str, *, strict: bool = False) -> bool:
@@ -78,6 +79,8 @@ class Writer:
                 self.element(root, decl.type)
                 break
         else:
+            if self.strict:
+                raise ValidationError(root.name, f"no element of {self.grammars.set.name} has this name")
             self.sink.bits(len(roots), width)
             self.wildcard(root)
         if fragment:
@@ -142,12 +145,12 @@ class Writer:
                 return g.state_of(event.next)
         return state
 
-    def escape(self, state: g.State, event: str) -> None:
-        """The code of an undeclared event."""
+    def escape(self, state: g.State, event: str, named: str = "") -> None:
+        """The code of an undeclared event; ``named`` is what an error adds to it."""
         if self.strict and not (event == "EE" and self.empty_as_end):
-            allowed = ", ".join(describe(e) for e in state.events) or "nothing"
+            what = f"{_WORDS[event]}{named}"
             raise ValidationError(
-                "/".join(self.path), f"{_WORDS[event]} is not allowed here; expected {allowed}"
+                "/".join(self.path), f"{what} is not allowed here; expected {allowed(state.events)}"
             )
         self.sink.bits(len(state.events), state.width)
         events = second_level(state)
@@ -165,7 +168,7 @@ class Writer:
                     self.sink.bits(code, state.width)
                     write_simple(self.sink, event.data[2], text)
                 else:
-                    self.escape(state, "AT_UNTYPED")
+                    self.escape(state, "AT_UNTYPED", f" {text[:40]!r}")
                     index = state.attributes.index(event)
                     self.sink.bits(index, len(state.attributes).bit_length())
                     write_string(self.sink, text)
@@ -175,7 +178,7 @@ class Writer:
                 self.sink.bits(code, state.width)
                 break
         else:
-            self.escape(state, "AT")
+            self.escape(state, "AT", f" {qname[1]}")
         self.tables.write_qname(self.sink, *qname)
         write_string(self.sink, text)
         return state
@@ -197,7 +200,7 @@ class Writer:
                 self.wildcard(child)
                 assert event.next is not None
                 return g.state_of(event.next)
-        self.escape(state, "SE")
+        self.escape(state, "SE", f" {child.name}")
         self.wildcard(child)
         return after
 
@@ -215,7 +218,7 @@ class Writer:
                     return g.state_of(event.next)
         if not text:
             return state
-        self.escape(state, "CH")
+        self.escape(state, "CH", f" {text[:40]!r}")
         write_string(self.sink, text)
         return after
 
@@ -242,22 +245,11 @@ _WORDS = {
     "EE": "the end of the element",
     "TYPE": "xsi:type",
     "NIL": "xsi:nil",
-    "AT": "this attribute",
-    "AT_UNTYPED": "this attribute's value",
-    "SE": "this child element",
-    "CH": "this text",
+    "AT": "attribute",
+    "AT_UNTYPED": "the attribute value",
+    "SE": "element",
+    "CH": "text",
 }
-
-
-def describe(event: g.Event) -> str:
-    """An event in words."""
-    if event.kind == g.SE:
-        return str(event.data.name)
-    if event.kind == g.AT:
-        return f"attribute {event.data[1]}"
-    return {g.EE: "the end", g.CH: "a value", g.CH_MIXED: "text", g.SE_ANY: "any element"}.get(
-        event.kind, "anything"
-    )
 
 
 def split_qname(text: str) -> g.QName:

@@ -13,7 +13,12 @@ _LOOP_EXITS = ("PowerDelivery", "SessionStop")
 ALLOWED_NEXT: dict[str, tuple[str, ...]] = {
     "supportedAppProtocol": ("SessionSetup",),
     "SessionSetup": ("ServiceDiscovery", "SessionStop"),
-    "ServiceDiscovery": ("ServiceDetail", "PaymentServiceSelection", "SessionStop"),
+    "ServiceDiscovery": (
+        "ServiceDetail",
+        "PaymentServiceSelection",
+        "ServicePaymentSelection",
+        "SessionStop",
+    ),
     "ServiceDetail": ("ServiceDetail", "PaymentServiceSelection", "SessionStop"),
     "PaymentServiceSelection": (
         "PaymentDetails",
@@ -22,6 +27,8 @@ ALLOWED_NEXT: dict[str, tuple[str, ...]] = {
         "Authorization",
         "SessionStop",
     ),
+    "ServicePaymentSelection": ("ContractAuthentication", "SessionStop"),
+    "ContractAuthentication": ("ContractAuthentication", "ChargeParameterDiscovery", "SessionStop"),
     "CertificateInstallation": ("PaymentDetails", "SessionStop"),
     "CertificateUpdate": ("PaymentDetails", "SessionStop"),
     "PaymentDetails": ("Authorization", "SessionStop"),
@@ -43,8 +50,8 @@ ALLOWED_NEXT: dict[str, tuple[str, ...]] = {
     "WeldingDetection": ("WeldingDetection", "SessionStop"),
     "SessionStop": (),
 }
-"""Which request may follow which in ISO 15118-2, by name without Req. SessionStop is allowed from
-SessionSetup on.
+"""Which request may follow which in ISO 15118-2 and, under its own two names, in DIN SPEC 70121; by name
+without Req. SessionStop is allowed from SessionSetup on.
 """
 
 

@@ -14,7 +14,10 @@ SDP_RESPONSE_BYTES = 28
 
 
 def check(events: Sequence[Event], deviates: Collection[str] = ()) -> list[Finding]:
-    """Fail: a frame or message of the charger that could not be read, or was read with something amiss."""
+    """Fail: a frame or message of the charger that could not be read, or was read with something amiss.
+
+    Warning: one that is read here but that other decoders refuse (string table hits, empty values as an end).
+    """
     found = Finder(RULE.id, RULE.requirements)
     for event in events:
         data = event.data
@@ -23,6 +26,8 @@ def check(events: Sequence[Event], deviates: Collection[str] = ()) -> list[Findi
             found.fail(event, f"{event.name}: {str(data.get('text') or 'no text')[:300]}{after}")
         elif is_response(event) and data.get("problem"):
             found.fail(event, f"{event.name}: {str(data['problem'])[:300]}")
+        elif is_response(event) and data.get("tolerated"):
+            found.warn(event, f"{event.name}: read, but uncommon: {str(data['tolerated'])[:300]}")
         elif event.kind == "sdp" and data.get("dir") == "rx" and data.get("raw"):
             raw = bytes.fromhex(str(data["raw"]))
             if len(raw) != SDP_RESPONSE_BYTES or not raw.startswith(SDP_RESPONSE_HEADER):

@@ -14,8 +14,10 @@ clause 8, ISO 15118-20:2022 clause 7.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
+import re
 from typing import Any
 
 from bench.exi.bits import BitReader
@@ -23,9 +25,10 @@ from bench.exi.compiler import NotPlain, Plan
 from bench.exi.convert import Converter, is_deviant
 from bench.exi.declare import MessageSet, Named, Record
 from bench.exi.errors import CodecError, DecodeError, ValidationError
+from bench.exi.finding import Finding
 from bench.exi.grammar import Grammars
 from bench.exi.node import Node
-from bench.exi.reader import Reader
+from bench.exi.reader import Production, Reader
 from bench.exi.writer import Writer
 from bench.exi.xmltext import parse_xml, write_xml
 
@@ -33,12 +36,15 @@ __all__ = [
     "SCHEMAS",
     "CodecError",
     "DecodeError",
+    "Finding",
     "Named",
     "Node",
     "ValidationError",
     "decode",
     "encode",
     "from_xml",
+    "productions",
+    "schema_of",
     "to_dict",
     "to_json",
     "to_xml",
@@ -53,6 +59,8 @@ _MODULES = {
     "iso20-dc": "iso20.dc",
     "iso20-acdp": "iso20.acdp",
     "iso20-wpt": "iso20.wpt",
+    "iso20-ac-der-iec": "iso20.ac_der_iec",
+    "iso20-ac-der-sae": "iso20.ac_der_sae",
     "xmldsig": "xmldsig",
 }
 _NAMESPACES = {
@@ -61,6 +69,8 @@ _NAMESPACES = {
     "urn:iso:15118:2:2013:": "iso2",
     "urn:iso:std:iso:15118:-20:CommonMessages": "iso20-common",
     "urn:iso:std:iso:15118:-20:ACDP": "iso20-acdp",
+    "urn:iso:std:iso:15118:-20:AC-DER-IEC": "iso20-ac-der-iec",
+    "urn:iso:std:iso:15118:-20:AC-DER-SAE": "iso20-ac-der-sae",
     "urn:iso:std:iso:15118:-20:AC": "iso20-ac",
     "urn:iso:std:iso:15118:-20:DC": "iso20-dc",
     "urn:iso:std:iso:15118:-20:WPT": "iso20-wpt",
@@ -75,6 +85,9 @@ _ROOT_PACKAGE = "bench.v2g.messages"
 FAST_LIMIT = 65_536
 """Longest stream (bytes) that is handed to the compiled decoder; its cost grows with the square of the
 length."""
+MEMORY_BYTES = 64 * 2**20
+MEMORY_FACTOR = 1024
+"""Decoding a stream of n bytes takes less than MEMORY_BYTES + MEMORY_FACTOR * n bytes, whatever they are."""
 LARGE_BOUND = 9
 """maxOccurs from which the EXIficient jar that Josev ships treats a bound as unbounded (seen: 16, 20, 24,
 not 8)."""
@@ -137,7 +150,9 @@ def _schema_of(message: Any) -> str:
     raise CodecError(f"{kind.__name__} belongs to no message set of its own; give the schema")
 
 
-def decode(schema: str, data: bytes, fragment: bool = False, *, findings: list[str] | None = None) -> Any:
+def decode(
+    schema: str, data: bytes, fragment: bool = False, *, findings: list[str] | list[Finding] | None = None
+) -> Any:
     """The message in an EXI stream.
 
     ``schema`` is one of :data:`SCHEMAS`; ``fragment`` selects the fragment grammar (signed elements,
@@ -145,8 +160,12 @@ def decode(schema: str, data: bytes, fragment: bool = False, *, findings: list[s
     Returns a typed message; a root whose name does not follow from its class comes as ``Named(name, value,
     uri)``.
     What is odd but readable (trailing bytes, deviating dialects, schema-invalid content) is appended to
-    ``findings``.
-    Raises DecodeError.
+    ``findings``, each a :class:`Finding`: text with name, schema, path and bit. Raises DecodeError.
+
+    Memory and time are bounded whatever the bytes are: a length is believed only as far as bits are left, a
+    value costs no more than the stream that holds it, string table hits add at most 2,000,000 characters
+    (tables.MAX_TEXT), elements nest at most 64 deep, and a stream has at most 200,000 events. Decoding takes
+    less than MEMORY_BYTES + MEMORY_FACTOR * len(data) bytes.
     """
     known = _sets.get(schema) or _set(schema)
     if len(data) <= FAST_LIMIT:
@@ -161,7 +180,7 @@ def decode(schema: str, data: bytes, fragment: bool = False, *, findings: list[s
     return _decode_any(known, bytes(data), fragment, findings if findings is not None else [])
 
 
-def _decode_any(known: _Set, data: bytes, fragment: bool, findings: list[str]) -> Any:
+def _decode_any(known: _Set, data: bytes, fragment: bool, findings: list[str] | list[Finding]) -> Any:
     start = _header(known.set.name, data, findings)
     error: DecodeError | None = None
     message: Any = None
@@ -170,24 +189,66 @@ def _decode_any(known: _Set, data: bytes, fragment: bool, findings: list[str]) -
         message = known.converter.from_node(reader.read(fragment))
     except DecodeError as exc:
         error = exc
-    if error is not None or is_deviant(message) or _rest(reader):
+    # Where no array can have been full, the other dialect would read the same.
+    if reader.widest >= LARGE_BOUND and (error is not None or is_deviant(message) or _rest(reader)):
         other = Reader(known.loose, data, start)
         try:
             candidate = known.converter.from_node(other.read(fragment))
         except DecodeError:
             candidate = None
         if candidate is not None and not is_deviant(candidate) and not _rest(other) and candidate != message:
-            findings.append("a full array ends as if it were unbounded")
+            path, bit = _parting(known, data, start, fragment)
+            text = "a full array ends as if it were unbounded"
+            findings.append(Finding(text, "array-as-unbounded", known.set.name, path, bit))
             reader, message, error = other, candidate, None
     if error is not None:
-        raise error
-    findings += reader.findings
+        try:
+            raise error
+        finally:
+            del error  # it knows this frame: a cycle that would keep all that was read
+    for found in reader.findings:
+        findings.append(found)
     if is_deviant(message):
-        findings.append("content that the schema does not allow")
-    left = len(data) * 8 - reader.source.position
+        path, bit = reader.undeclared_at or _invalid(known, message, data, start, fragment)
+        text = "content that the schema does not allow"
+        findings.append(Finding(text, "not-of-schema", known.set.name, path, bit))
+    position = reader.source.position
+    left = len(data) * 8 - position
     if left >= 8:
-        findings.append(f"{left // 8} trailing byte(s) after the message")
+        text = f"{left // 8} trailing byte(s) after the message"
+        findings.append(Finding(text, "trailing-bytes", known.set.name, "", position))
     return message
+
+
+def _trace(grammars: Grammars, data: bytes, start: int, fragment: bool) -> list[Production]:
+    """The event codes of a stream as far as it can be read."""
+    reader = Reader(grammars, data, start)
+    reader.productions = []
+    with contextlib.suppress(DecodeError):
+        reader.read(fragment)
+    return reader.productions
+
+
+def _parting(known: _Set, data: bytes, start: int, fragment: bool) -> tuple[str, int]:
+    """Element and bit where the two dialects of arrays part: the end of the full array."""
+    plain, loose = (_trace(each, data, start, fragment) for each in (known.grammars, known.loose))
+    for one, other in zip(plain, loose, strict=False):
+        if (one.bit, one.width) != (other.bit, other.width):
+            return other.path, other.bit
+    return "", start
+
+
+def _invalid(known: _Set, message: Any, data: bytes, start: int, fragment: bool) -> tuple[str, int]:
+    """Element and bit of the first value that its type does not allow."""
+    path = ""
+    try:
+        known.converter.check(message)
+    except ValidationError as exc:
+        path = re.sub(r"\[\d+\]", "", exc.path)
+    except CodecError:
+        pass
+    trace = _trace(known.grammars, data, start, fragment)
+    return path, next((p.bit for p in trace if p.path == path), start)
 
 
 def _rest(reader: Reader) -> bool:
@@ -197,21 +258,24 @@ def _rest(reader: Reader) -> bool:
     return left >= 8 or bool(left and source.data[-1] & ((1 << left) - 1))
 
 
-def _header(schema: str, data: bytes, findings: list[str]) -> int:
+def _header(schema: str, data: bytes, findings: list[str] | list[Finding]) -> int:
     """Checks cookie and header; returns the position of the body in bits (EXI 1.0, clause 5)."""
     start = 0
     if data[:4] == b"$EXI":
-        findings.append("EXI cookie in front of the header")
+        findings.append(Finding("EXI cookie in front of the header", "exi-cookie", schema))
         start = 32
     if len(data) * 8 < start + 8:
-        raise DecodeError(schema, "", start, "an EXI header, the stream is empty")
+        raise DecodeError(schema, "", start, "an EXI header, the stream ends here")
     source = BitReader(data, start)
     if source.bits(2) != 0b10:
-        raise DecodeError(schema, "", start, "the distinguishing bits 10")
+        raise DecodeError(schema, "", start, f"an EXI header (80), not {data[start // 8]:02x}")
     if source.bits(1):
-        raise DecodeError(schema, "", start + 2, "no options in the header")
+        raise DecodeError(
+            schema, "", start + 2, f"an EXI header without options (80), not {data[start // 8]:02x}"
+        )
     if data[start // 8] != 0x80:
-        findings.append(f"header {data[start // 8]:02x} instead of 80")
+        text = f"header {data[start // 8]:02x} instead of 80"
+        findings.append(Finding(text, "exi-header", schema, "", start))
     source.bits(1)
     while source.bits(4) == 0b1111:
         if source.end - source.position < 4:
@@ -247,6 +311,8 @@ def encode(
             known.converter.check(message)
         node = known.converter.to_node(message)
         return Writer(known.grammars, empty_as_end=empty_as_end, strict=not deviations).write(node, fragment)
+    except ValidationError as exc:
+        raise ValidationError(exc.path, exc.reason, known.set.name) from exc
     except (RecursionError, ValueError, TypeError, AttributeError) as exc:
         raise CodecError(f"{type(message).__name__} cannot be encoded: {exc}") from exc
 
@@ -258,7 +324,28 @@ def from_xml(schema: str, text: str | bytes, fragment: bool = False) -> Any:
     well-formed.
     """
     del fragment
-    return _set(schema).converter.from_node(parse_xml(text))
+    known = _set(schema)
+    try:
+        return known.converter.from_node(parse_xml(text))
+    except ValidationError as exc:
+        raise ValidationError(exc.path, exc.reason, schema) from exc
+
+
+def productions(schema: str, data: bytes, fragment: bool = False) -> list[Production]:
+    """Every event code of a stream, in order: where it stands and how many of its values mean something.
+
+    Raises DecodeError.
+    """
+    known = _set(schema)
+    reader = Reader(known.grammars, data, _header(schema, data, []))
+    reader.productions = []
+    reader.read(fragment)
+    return reader.productions
+
+
+def schema_of(message: Any) -> str:
+    """The message set that a message is encoded with, by its class or namespace. Raises CodecError."""
+    return _schema_of(message)
 
 
 def to_xml(message: Any, schema: str | None = None, *, indent: bool = False) -> str:

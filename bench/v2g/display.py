@@ -8,19 +8,11 @@ from typing import Any
 
 from cryptography import x509
 
+from bench.exi import fieldtext
 from bench.exi.declare import Named, Record, Spec
 from bench.exi.node import Node
 from bench.pki.unreadable import UNREADABLE
 
-_TIMES = (
-    "EVSETimeStamp",
-    "TMeter",
-    "DateTimeNow",
-    "TimeStamp",
-    "TimeAnchor",
-    "MeterTimestamp",
-    "CheckOutTime",
-)
 MAX_EXPONENT = 128
 """Largest power of ten that is worked out; a deviating message can hold any."""
 
@@ -37,6 +29,8 @@ def readable(message: Any) -> Any:
 
 def _convert(value: Any, leaf: Any, spec: Spec | None = None, *, root: bool = False) -> Any:
     if isinstance(value, Named):
+        if leaf is _readable_leaf and isinstance(value.value, bytes | bytearray):
+            return {value.name: _bytes(bytes(value.value), value.name)}
         return {value.name: _convert(value.value, leaf)}
     if isinstance(value, Node):
         return _node(value)
@@ -85,25 +79,37 @@ def _readable_leaf(value: Any, spec: Spec | None) -> Any:
         exponent = getattr(value, "Multiplier", getattr(value, "Exponent", None))
         if "Value" in value._fields and isinstance(exponent, int) and abs(exponent) <= MAX_EXPONENT:
             try:
-                number = f"{value.value:g}"  # type: ignore[attr-defined]
+                number = f"{value.value:.10g}"  # type: ignore[attr-defined]
             except (TypeError, ValueError, ArithmeticError):
                 return value
-            unit = getattr(value, "Unit", None)
-            return number if unit is None else f"{number} {unit}"
+            # The unit that was sent, else the one that the field is declared with.
+            unit = getattr(value, "Unit", None) or (fieldtext.unit(spec) if spec is not None else "")
+            return f"{number} {unit}" if unit else number
         return value
     if isinstance(value, bytes | bytearray):
-        name = spec.name if spec is not None else ""
-        if "Cert" in name:
-            shown = certificate(bytes(value))
-            if shown is not None:
-                return shown
-        return bytes(value).hex()
-    if isinstance(value, int) and not isinstance(value, bool) and spec is not None and spec.name in _TIMES:
+        return _bytes(bytes(value), spec.name if spec is not None else "")
+    if isinstance(value, int) and not isinstance(value, bool) and spec is not None:
+        return _number(value, spec)
+    return _plain_leaf(value, spec)
+
+
+def _number(value: int, spec: Spec) -> Any:
+    """A number with its unit, or a point in time with its date."""
+    unit = fieldtext.unit(spec)
+    if unit:
+        return f"{value} {unit}"
+    if fieldtext.note(spec).startswith(fieldtext.SINCE_1970):
         try:
             return f"{value} ({datetime.datetime.fromtimestamp(value, datetime.UTC).isoformat()})"
         except (ValueError, OverflowError, OSError):
             return value
-    return _plain_leaf(value, spec)
+    return value
+
+
+def _bytes(value: bytes, name: str) -> Any:
+    """A certificate in words, anything else in hexadecimal."""
+    shown = certificate(value) if "Cert" in name else None
+    return value.hex() if shown is None else shown
 
 
 def certificate(der: bytes) -> dict[str, Any] | None:

@@ -87,11 +87,16 @@ class ReferenceCheck:
 
 @dataclass
 class SignatureCheck:
-    """The outcome of a verification; ``reasons`` says what is wrong, in words."""
+    """The outcome of a verification; ``reasons`` says what is wrong, in words.
+
+    ``signed_info_exi`` is what the signature value must be over: SignedInfo in the fragment grammar of
+    xmldsig.
+    """
 
     ok: bool
     reasons: list[str] = field(default_factory=list)
     references: list[ReferenceCheck] = field(default_factory=list)
+    signed_info_exi: bytes = b""
 
 
 def suite_for(message_set: str) -> Suite:
@@ -190,6 +195,7 @@ def verify(
         check.reasons += [f"element with Id {i!r} is not referenced" for i in by_id if i not in referenced]
         if not check.references:
             check.reasons.append("SignedInfo has no reference")
+        check.signed_info_exi = signed_info_exi(signature.SignedInfo)
         check.reasons += _check_value(signature, public_key, set)
     except (AttributeError, TypeError, codec.CodecError) as exc:
         check.reasons.append(f"the signature cannot be read: {exc}")
@@ -223,8 +229,23 @@ def _check_reference(
     reasons.append(
         f"reference {uri!r}: digest is {found.expected_digest.hex()}, the element's EXI fragment"
         f" ({len(found.fragment_exi)} bytes) gives {found.actual_digest.hex()}"
+        f"{_other_bytes(candidates, set, suite, found.expected_digest)}"
     )
     return found
+
+
+def _other_bytes(candidates: list[Any], set: str, suite: Suite, expected: bytes) -> str:
+    """What the signer took for the element's EXI fragment, where that can be told."""
+    for element in candidates:
+        try:
+            document = codec.encode(element, set, deviations=True)
+            xml = codec.to_xml(element, set).encode()
+        except codec.CodecError:
+            continue
+        for name, data in (("EXI document", document), ("XML text", xml)):
+            if hmac.compare_digest(hashlib.new(suite.digest, data).digest(), expected):
+                return f"; it is the digest of the element's {name} ({len(data)} bytes)"
+    return ""
 
 
 def _check_value(signature: xmldsig.Signature, public_key: PublicKey, set: str) -> list[str]:

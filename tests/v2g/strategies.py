@@ -7,10 +7,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bench.exi.declare import RecordMeta
+from bench.exi.declare import Child, Choice, Named, RecordMeta, Sequence
+from bench.exi.node import Node
 from bench.exi.values import Binary, Boolean, Enumeration, Integer, String
 from bench.v2g import codec
-from bench.v2g.messages import iso2, xmldsig
+from bench.v2g.messages import xmldsig
 
 MOST_ITEMS = 3
 
@@ -54,11 +55,11 @@ def _later(cls: Any, schema: str) -> st.SearchStrategy[Any]:
 def records(cls: Any, schema: str) -> st.SearchStrategy[Any]:
     """Valid messages of a class, as the grammars of ``schema`` allow."""
     grammars = codec._set(schema).grammars
+    if cls._content is not None:
+        return particles(cls, schema)
     fields: dict[str, Any] = {}
     choices: dict[str, list[str | None]] = {}
     for key, spec in cls._fields.items():
-        if spec.kind == "content" or cls is xmldsig.PGPData:
-            continue
         if spec.head:
             members = [c for c in grammars.substitutes(spec.type) if not c._abstract]
             one: Any = st.sampled_from(members).flatmap(lambda c: records(c, schema)) if members else None
@@ -76,11 +77,6 @@ def records(cls: Any, schema: str) -> st.SearchStrategy[Any]:
             fields[key] = st.lists(one, min_size=spec.min, max_size=most)
         else:
             fields[key] = st.none() | one if spec.optional else one
-    if cls is iso2.Parameter:
-        choices["value"] = [k for k in fields if k != "Name"]
-        fields = {k: f if k == "Name" else f.filter(lambda v: v is not None) for k, f in fields.items()}
-    if cls is xmldsig.Signature:
-        fields["KeyInfo"], fields["Object"] = st.none(), st.just([])
     if not choices:
         return st.builds(cls, **fields)
     chosen = st.tuples(*(st.sampled_from(names) for names in choices.values()))
@@ -90,6 +86,53 @@ def records(cls: Any, schema: str) -> st.SearchStrategy[Any]:
         return st.builds(cls, **{k: f for k, f in fields.items() if k not in grouped or k in picked})
 
     return chosen.flatmap(build)
+
+
+FOREIGN = Node(
+    "urn:example:any", "Thing", {("", "kind"): "a"}, [Node("urn:example:any", "Inner", {}, ["text"])]
+)
+"""What may stand where a schema allows any element."""
+
+
+def particles(cls: Any, schema: str) -> st.SearchStrategy[Any]:
+    """Valid messages of a class whose content is more than a sequence of fields."""
+
+    def of(kind: Any) -> st.SearchStrategy[Any]:
+        return _later(kind, schema) if isinstance(kind, RecordMeta) else values(kind)
+
+    @st.composite
+    def content(draw: st.DrawFn, item: Any, fields: dict[str, Any], children: list[Any]) -> None:
+        if isinstance(item, str):
+            fields[item] = draw(of(cls._fields[item].type))
+        elif isinstance(item, Child):
+            value = draw(of(item.type))
+            kind = item.type
+            plain = isinstance(kind, RecordMeta) and kind._element and kind.__name__ == item.name
+            children.append(value if plain else Named(item.name, value, cls._ns))
+        elif isinstance(item, Sequence):
+            most = max(item.min, 2 if item.max < 0 else min(item.max, 2))
+            for _ in range(draw(st.integers(item.min, most))):
+                if isinstance(item, Choice):
+                    draw(content(draw(st.sampled_from(item.items)), fields, children))
+                else:
+                    for one in item.items:
+                        draw(content(one, fields, children))
+        else:
+            children += [FOREIGN] * draw(st.integers(item.min, max(item.min, min(abs(item.max), 2))))
+
+    @st.composite
+    def whole(draw: st.DrawFn) -> Any:
+        fields: dict[str, Any] = {}
+        children: list[Any] = []
+        draw(content(cls._content, fields, children))
+        for key, spec in cls._fields.items():
+            if spec.kind == "content":
+                fields[key] = children
+            elif spec.kind == "attribute":
+                fields[key] = draw(st.none() | of(spec.type) if spec.optional else of(spec.type))
+        return cls(**fields)
+
+    return whole()
 
 
 def leaves(record: Any) -> list[tuple[Any, str]]:

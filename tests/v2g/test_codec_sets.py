@@ -20,7 +20,16 @@ from bench.v2g.messages.iso20 import ac, acdp, common, dc, wpt
 from bench.v2g.messages.iso20 import commontypes as c
 from tests.v2g.strategies import leaves, messages, roots
 
-SETS = ("din", "iso20-common", "iso20-ac", "iso20-dc", "iso20-acdp", "iso20-wpt")
+SETS = (
+    "din",
+    "iso20-common",
+    "iso20-ac",
+    "iso20-dc",
+    "iso20-acdp",
+    "iso20-wpt",
+    "iso20-ac-der-iec",
+    "iso20-ac-der-sae",
+)
 HEADER = c.MessageHeader(SessionID=b"\x00\x00\x00\x00\x00\x00\x00\x01", TimeStamp=5)
 Q = c.RationalNumber.of
 

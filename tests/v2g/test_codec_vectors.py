@@ -16,7 +16,8 @@ SHARED = shared_dir()
 pytestmark = pytest.mark.skipif(
     SHARED is None or not (SHARED / "vectors").is_dir(), reason="no shared vectors (set PLUGBENCH_SHARED)"
 )
-SETS = codec.SCHEMAS
+# The sets of Amendment 1 have no vectors there.
+SETS = tuple(name for name in codec.SCHEMAS if not name.startswith("iso20-ac-der-"))
 
 
 def rows(name: str) -> Iterator[dict[str, Any]]:

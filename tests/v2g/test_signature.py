@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -49,6 +50,27 @@ def test_a_changed_element_is_explained() -> None:
     assert not check.ok
     assert "digest is" in check.reasons[0]
     assert check.references[0].expected_digest != check.references[0].actual_digest
+
+
+def test_the_bytes_that_were_judged_are_there() -> None:
+    element = request()
+    made = signature.sign([element], KEY)
+    check = signature.verify(made, [element], KEY.public_key())
+    assert check.signed_info_exi == codec.encode(made.SignedInfo, "xmldsig", fragment=True)
+    assert check.references[0].uri == "#id1"
+
+
+def test_a_digest_over_other_bytes_is_recognised() -> None:
+    element = request()
+    for data, said in (
+        (codec.encode(element, "iso2"), "EXI document"),
+        (codec.to_xml(element).encode(), "XML text"),
+    ):
+        made = signature.sign([element], KEY)
+        made.SignedInfo.Reference[0].DigestValue = hashlib.sha256(data).digest()
+        check = signature.verify(made, [element], KEY.public_key())
+        assert not check.ok
+        assert f"it is the digest of the element's {said} ({len(data)} bytes)" in check.reasons[0]
 
 
 def test_other_faults_are_explained() -> None:
