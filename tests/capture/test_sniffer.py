@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.capture import frames, sniffer
+from bench.capture import frames, packet_ring, socket_tap
 from bench.capture.frames import Flow
 from bench.capture.pcapng import CaptureReader, Packet, Secrets
 from bench.capture.sniffer import Sniffer, SocketTap
@@ -21,7 +21,7 @@ FLOW = Flow("fe80::1", 50_000, "fe80::2", 61_000)
 
 def can_capture() -> bool:
     try:
-        sniffer.open_raw_socket("lo").close()
+        packet_ring.open_raw_socket("lo").close()
     except OSError:
         return False
     return True
@@ -78,10 +78,10 @@ def test_without_the_interface_the_tap_takes_over_and_says_why(tmp_path: Path) -
 
 
 def test_without_permission_the_tap_takes_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(interface: str) -> socket.socket:
+    def refuse(interface: str, **options: object) -> socket.socket:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(sniffer, "open_raw_socket", refuse)
+    monkeypatch.setattr(packet_ring, "open_raw_socket", refuse)
     with Sniffer("lo", tmp_path / "a.pcapng") as running:
         assert running.method == "socket_tap"
         assert "CAP_NET_RAW" in running.reason
@@ -132,7 +132,7 @@ def test_taking_a_payload_does_not_wait_for_scapy(tmp_path: Path, monkeypatch: p
 
 def test_the_queue_of_the_tap_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "scapy_loaded", lambda: False)
-    monkeypatch.setattr(sniffer, "_MAX_QUEUED", 5)
+    monkeypatch.setattr(socket_tap, "_MAX_QUEUED", 5)
     with Sniffer("lo", tmp_path / "a.pcapng", method="socket_tap") as running:
         for _ in range(8):
             running.tap.tcp_data(FLOW, b"x", 0, outgoing=True)
@@ -144,7 +144,8 @@ def test_the_filter_passes_what_it_should() -> None:
     """The program is run here step by step: a wrong jump would silently lose the SLAC frames."""
 
     def passes(frame: bytes) -> bool:
-        steps = [struct.unpack_from("=HBBI", sniffer.frame_filter(), at) for at in range(0, 88, 8)]
+        program = packet_ring.frame_filter()
+        steps = [struct.unpack_from("=HBBI", program, at) for at in range(0, len(program), 8)]
         position, register = 0, 0
         while True:
             code, true, false, value = steps[position]
@@ -161,6 +162,10 @@ def test_the_filter_passes_what_it_should() -> None:
     assert passes(macs + b"\x88\xe1" + bytes(40))
     assert passes(macs + b"\x81\x00\x00\x05\x86\xdd" + bytes(40))
     assert passes(macs + b"\x81\x00\x00\x05\x88\xe1" + bytes(40))
+    assert passes(macs + b"\x88\xa8\x00\x05\x88\xe1" + bytes(40))
+    assert passes(macs + b"\x88\xa8\x00\x05\x81\x00\x00\x06\x86\xdd" + bytes(40))
+    assert passes(macs + b"\x81\x00\x00\x05\x81\x00\x00\x06\x88\xe1" + bytes(40))
+    assert not passes(macs + b"\x88\xa8\x00\x05\x81\x00\x00\x06\x08\x00" + bytes(40))
     assert not passes(macs + b"\x08\x00" + bytes(40))
     assert not passes(macs + b"\x81\x00\x00\x05\x08\x06" + bytes(40))
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.capture import sniffer
+from bench.capture import packet_ring
 from bench.capture.frames import Flow
 from bench.capture.pcapng import CaptureReader, Packet, PcapngWriter
 from bench.capture.sniffer import Sniffer
@@ -142,7 +142,7 @@ def test_clear_payloads_of_the_tap_are_a_clean_stream(tmp_path: Path) -> None:
 
 def _can_capture() -> bool:
     try:
-        sniffer.open_raw_socket("lo").close()
+        packet_ring.open_raw_socket("lo").close()
     except OSError:
         return False
     return True
