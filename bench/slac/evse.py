@@ -251,9 +251,9 @@ class EvseMatcher:
             elif session.phase == "matched" and len(self._sessions) > 1:
                 for other in [each for each in self._sessions.values() if each is not session]:
                     self._drop(other)
-            if session.phase == "matched" and not self.modem.hurried:
+            if session.phase == "matched" and not self.modem.watching:
                 self._handed_out = True
-                self._out += self.modem.hurry(t)
+                self._out += self.modem.watch(t)
         if self.modem.keyed is False and self.state in ("unmatched", "matching"):
             self._fail_all("the own modem takes no key", t)
         if self.config.set_key and self.modem.running and self.modem.up != (self.state == "matched"):

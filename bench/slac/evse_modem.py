@@ -9,10 +9,11 @@ from bench.slac.mme import LOCAL_MODEM, Frame, Mme, build_frame
 ANSWER_S = 0.5
 RETRY_S = 0.5
 TRIES = 5
-LOOK_S = 1.0
-LOOK_HURRIED_S = 0.1
-LOST_AFTER = 3
-"""Looks without an answer, or without a link, after which a link counts as lost."""
+LOOK_S = 0.1
+LOOK_LINKED_S = 0.25
+"""TT_polling_pause."""
+SILENT_LOOKS = 4
+"""Looks without any answer after which a link counts as lost; an answer of "no link" counts at once."""
 _SUCCESS = (0, 1)
 
 
@@ -26,18 +27,18 @@ class OwnModem(Machine):
         self.mac = mac
         self.keyed: bool | None = None
         self.up = False
-        self.hurried = False
+        self.watching = False
         self._nid = self._nmk = b""
 
     def set_key(self, nid: bytes, nmk: bytes, t: float) -> list[Send]:
         """Begin with this key."""
         self._nid, self._nmk = nid, nmk
-        self.keyed, self.up, self.hurried = None, False, False
+        self.keyed, self.up, self.watching = None, False, False
         return [each for each in self.start(t) if isinstance(each, Send)]
 
-    def hurry(self, t: float) -> list[Send]:
-        """A car has the key now: look at once, and often until there is a link."""
-        self.hurried = True
+    def watch(self, t: float) -> list[Send]:
+        """A car has the key now: look at once, and from now on."""
+        self.watching = True
         return [each for each in self.receive(Link(up=False), t) if isinstance(each, Send)]
 
     def _main(self) -> Flow:
@@ -59,21 +60,20 @@ class OwnModem(Machine):
         yield from self._watch()
 
     def _watch(self) -> Flow:
-        misses = 0
+        """Nothing, until a car has the key; then the link is looked at for as long as the key is in use."""
+        while not self.watching:
+            yield None
+        silent = 0
         while True:
             self._send(mme.VsLnkStatusReq())
-            until = self.now + (LOOK_HURRIED_S if self.hurried and not self.up else LOOK_S)
-            seen = False
+            until = self.now + (LOOK_LINKED_S if self.up else LOOK_S)
+            silent += 1
             while self.now < until:
                 what = yield until
-                if isinstance(what, Link):
-                    break
                 if isinstance(what, Frame) and isinstance(what.mme, mme.VsLnkStatusCnf):
-                    seen = what.mme.mstatus == 0 and what.mme.link_status == 1
-                    if seen:
-                        self.up = True
-            misses = 0 if seen else misses + 1
-            if misses >= LOST_AFTER:
+                    self.up = what.mme.mstatus == 0 and what.mme.link_status == 1
+                    silent = 0
+            if silent >= SILENT_LOOKS:
                 self.up = False
 
     def _send(self, message: Mme) -> None:

@@ -10,11 +10,14 @@ from typing import Any
 
 from bench.station.errors import BenchFileError
 from bench.station.toml_table import Table, near_match, read_toml
+from bench.slac.config import SOUND_INTERVAL_S
 from bench.v2g import timers
 from drivers import registry
 
 RIG_ENDPOINTS = ("analyzer", "meter", "pilot", "sink", "acload", "plc")
 MAX_VOLTAGE_V, MAX_CURRENT_A, MAX_POWER_W = 1500.0, 1000.0, 1_000_000.0
+_BATCH_INTERVAL_S = (0.02, 0.05)
+"""TP_EV_batch_msg_interval (ISO 15118-3 table A.1)."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -24,6 +27,16 @@ class Network:
 
     interface: str
     sdp_port: int = 15118
+
+
+@dataclass(frozen=True, slots=True)
+class Plc:
+    """How the car matches over its modem: at every plug-in when `match`, with `sound_interval_s` between
+    sounds.
+    """
+
+    match: bool
+    sound_interval_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +123,7 @@ class BenchConfig:
     name: str
     description: str
     network: Network
+    plc: Plc
     limits: LimitsConfig
     timing: Timing
     csms: CsmsConfig
@@ -123,6 +137,12 @@ class BenchConfig:
     ev_profile: str | Path
     charger: ChargerSource
     instruments: tuple[InstrumentConfig, ...]
+
+    @property
+    def matches(self) -> bool:
+        """Whether the car finds its charger by SLAC: there is a modem, and the file does not forbid it."""
+        has_modem = any("PlcModem" in each.capabilities for each in self.instruments)
+        return has_modem and self.plc.match
 
     @property
     def simulated(self) -> bool:
@@ -197,6 +217,7 @@ def load_bench(name_or_path: str | Path) -> BenchConfig:
         name=name,
         description=description,
         network=_network(root.table("network", needed=True)),
+        plc=_plc(root.table("plc")),
         limits=_limits(root.table("limits", needed=True)),
         timing=_timing(root.table("timing")),
         csms=_csms(root.table("csms")),
@@ -239,6 +260,13 @@ def _network(table: Table) -> Network:
     network = Network(table.text("interface"), table.integer("sdp_port", 0, 65535, 15118))
     table.finish()
     return network
+
+
+def _plc(table: Table) -> Plc:
+    shortest, longest = _BATCH_INTERVAL_S
+    plc = Plc(table.flag("match", True), table.number("sound_interval_s", shortest, longest, SOUND_INTERVAL_S))
+    table.finish()
+    return plc
 
 
 def _limits(table: Table) -> LimitsConfig:

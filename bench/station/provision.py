@@ -75,14 +75,15 @@ def rig_command(bench: BenchConfig) -> list[str]:
 
 
 def charger_command(
-    bench: BenchConfig, *, store: Path, cable: str, csms_url: str, defects: Sequence[str]
+    bench: BenchConfig, *, store: Path, cable: str, csms_url: str, defects: Sequence[str], plc: str | None = None
 ) -> list[str]:
-    """The command that runs the simulated charger."""
+    """The command that runs the simulated charger; `plc` is the host port of its modem, None: it has none."""
     source = bench.charger
     command = ["ip", "netns", "exec", source.namespace] if source.namespace else []
     command += [sys.executable, "-c", _PLUGBENCH, "charger", "serve"]
     command += ["--interface", source.interface or bench.network.interface]
     command += ["--store", str(store), "--cable", cable, "--csms", csms_url]
+    command += ["--plc", plc] if plc is not None else []
     command += ["--sdp-port", str(bench.network.sdp_port), "--station-id", bench.csms.station_id]
     if bench.csms.password:
         command += ["--password", bench.csms.password]

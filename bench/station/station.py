@@ -38,6 +38,7 @@ from bench.v2g import timers
 from drivers import DriverError, PowerAnalyzer
 
 READY_TIMEOUT_S = 30.0
+FRAMES_LOST = "capture: frames lost:"
 _POLL_S = 0.25
 _DEATH_S = 0.1
 """A dying rig's sockets close a moment before its process can be waited for."""
@@ -208,13 +209,25 @@ class Station:
 
     def _start_capture(self, progress: Progress) -> None:
         path = self.run.path_of("capture.pcapng")
-        self.sniffer = Sniffer(self.bench.network.interface, path, keylog=self.run.path_of("tls.keylog"))
+        self.sniffer = Sniffer(
+            self.bench.network.interface,
+            path,
+            keylog=self.run.path_of("tls.keylog"),
+            on_lost=self._frames_lost,
+        )
         try:
             self.sniffer.start()
         except OSError as error:
             raise disk_error(path, error) from error
         self._stack.callback(self._stop_capture)
         progress(f"capture by {self.sniffer.method}: {self.sniffer.reason}")
+
+    def _frames_lost(self, count: int) -> None:
+        """Say so where the run is judged: evidence with holes must not look whole."""
+        total = self.sniffer.dropped
+        self.timeline.append("sniffer", "capture", "frames lost", {"count": count, "total": total})
+        self.notes[:] = [each for each in self.notes if not each.startswith(FRAMES_LOST)]
+        self.notes.append(f"{FRAMES_LOST} {total} in all, {self.sniffer.path.name} is not whole")
 
     def _start_charger(self, endpoints: dict[str, str], progress: Progress) -> None:
         if not self.bench.charger.simulated:
@@ -233,6 +246,7 @@ class Station:
             cable=endpoints["cable"],
             csms_url=self.bench.csms.external_url or self.csms.url,
             defects=self.defects,
+            plc=endpoints.get("plc-evse") if self.bench.matches else None,
         )
         child = Child("the simulated charger", command, self.run.path_of("charger.log"))
         self.charger_process = child
@@ -324,6 +338,9 @@ class Station:
                     "method": self.sniffer.method,
                     "reason": self.sniffer.reason,
                     "file": self.sniffer.path.name,
+                    "packets": self.sniffer.packets,
+                    "dropped": self.sniffer.dropped,
+                    "problem": self.sniffer.error or None,
                 },
                 "instruments": self.instruments.describe(),
             },

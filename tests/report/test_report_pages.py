@@ -226,6 +226,16 @@ def test_limits_from_memory_are_shown_as_such(tmp_path: Path) -> None:
     assert "memory (unchecked)" in pages["PNC-009.html"]
 
 
+@pytest.mark.parametrize(("dropped", "text"), [(0, "none"), (12, "12")])
+def test_frames_that_the_capture_lost_are_shown(tmp_path: Path, dropped: int, text: str) -> None:
+    document = full_run()
+    document["bench"]["capture"] |= {"packets": 4711, "dropped": dropped, "problem": None}
+    page = written(tmp_path, document)["report.html"]
+    assert "<dt>Frames captured</dt><dd>4711</dd>" in page
+    assert f"<dt>Frames lost</dt><dd>{text}</dd>" in page
+    assert "Capture problem" not in page
+
+
 def test_session_is_drawn_and_linked(tmp_path: Path) -> None:
     text = written(tmp_path, full_run())["PNC-009.html"]
     assert "CurrentDemandReq  × 34" in text

@@ -297,6 +297,14 @@ def test_slow_answers_are_one_warning() -> None:
     assert "3 times, at worst 0.200 s" in warning.message
 
 
+def test_an_uncommon_encoding_is_a_warning() -> None:
+    story = Story().request("SessionSetup")
+    story.response("SessionSetup", tolerated="string-table-hit: iso2: V2G_Message at bit 80 (byte 10): a hit")
+    (warning,) = by_id("RUL-09").check(story.events)
+    assert warning.severity == "warning"
+    assert "string-table-hit" in warning.message and "bit 80" in warning.message
+
+
 def test_voltage_left_from_before_is_not_early_voltage() -> None:
     assert fails("RUL-05", Story().sample(400).add("ev", "tcp", "connect").sample(390).sample(200)) == []
 
