@@ -39,6 +39,8 @@ class Exchange:
     sent_ns: int
     header: Any = None
     response_exi: bytes = b""
+    invalid: str | None = None
+    """Where the response leaves the schema, None where it does not."""
 
 
 class Conversation:
@@ -158,6 +160,7 @@ class Conversation:
                 self._sent_ns,
                 received.header,
                 received.exi,
+                received.invalid,
             )
         )
         return received

@@ -223,7 +223,7 @@ class Player:
         state.intent = "stop"
         try:
             for name in (*(("PowerDeliveryReq",) if state.started else ()), STOP):
-                if not self.session.history:
+                if self._over or not self.session.history:
                     return
                 self._note(self.result.added, name)
                 self._exchange(self.session.protocol.rows[name].build(state), None)
@@ -284,7 +284,7 @@ class Player:
         past = session.history[-1]
         code = str(getattr(answer, "ResponseCode", ""))
         right = type(answer).__name__ == flow.response_name(name)
-        accepted = right and not code.upper().startswith("FAILED")
+        accepted = right and not code.upper().startswith("FAILED") and past.invalid is None
         if accepted:
             self._absorb(name, answer, past)
         self._hands.after(name, past.t_ns, accepted=accepted)
@@ -293,12 +293,13 @@ class Player:
             if not accepted:
                 self.result.reason = self.result.reason or f"{type(answer).__name__}: {code}"
         elif not accepted and (step is None or not step.response_code.upper().startswith("FAILED")):
-            self._refused(name, f"{type(answer).__name__}: {code}" if right else type(answer).__name__)
+            said = f"{type(answer).__name__}: {past.invalid or code}"
+            self._refused(name, said if right else type(answer).__name__)
         return answer
 
     def _refused(self, name: str, said: str) -> None:
         """The session cannot go on as captured: power off, SessionStop, and that is why."""
-        self._stuck(f"{name} was refused: {said}")
+        self._stuck(f"{name} did not succeed: {said}")
         self.session.state.started = False
         self.session.vehicle.stop_power()
         if name not in (SAP, STOP):

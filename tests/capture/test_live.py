@@ -279,6 +279,41 @@ def test_tls_is_read_with_secrets_that_come_as_it_happens(tmp_path: Path) -> Non
     assert "failed" not in names(events, "tls")
 
 
+@pytest.mark.netns
+def test_a_key_log_that_grows_decrypts_what_is_captured(
+    cable: tuple[str, socket.socket], tmp_path: Path
+) -> None:
+    """A car and a charger that are not ours; their key log comes into a file while they talk."""
+    name, sock = cable
+    end = identity(tmp_path, "end", curve=ec.SECP256R1())
+    pair = Pair(tmp_path, end).handshake()
+    for index, (_, exi) in enumerate(MESSAGES):
+        pair.say("c2s" if index % 2 == 0 else "s2c", v2gtp.pack(v2gtp.PAYLOAD_V2G_EXI, exi))
+    talk = Talk()
+    frames = talk.open()
+    for direction, data in pair.wire.flights:
+        frames += talk.say(0 if direction == "c2s" else 1, data)
+    path, keylog = tmp_path / "a.pcapng", tmp_path / "of-the-charger.keylog"
+    with (
+        Timeline() as timeline,
+        LiveDecoder(timeline) as decoder,
+        Sniffer(name, path, keylog=keylog, listener=decoder) as sniffer,
+    ):
+        for frame in frames[:-4]:
+            sock.send(frame)
+        assert timeline.wait_for(lambda event: event.name == "ServerHello", 20) is not None
+        assert names(timeline.since(), "v2g") == []
+        wait_for(lambda: sniffer.packets >= len(frames) - 4)
+        keylog.write_text(pair.wire.keylog)
+        for frame in frames[-4:]:
+            sock.send(frame)
+        assert timeline.wait_for(lambda event: event.name == MESSAGES[-1][0], 20) is not None
+        assert names(timeline.since(), "v2g") == [each for each, _ in MESSAGES]
+    # The file alone is enough afterwards.
+    items = [each for each in decode(path) if each.layer == "v2g"]
+    assert [(each.name, each.payload) for each in items] == MESSAGES
+
+
 def test_what_the_queue_has_no_room_for_is_counted_and_keeps_its_number(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import ssl
 import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tls_pairs import NO_ENCRYPT_THEN_MAC, Identity, Pair, identity, of_kind, plain, problems, read
 
-from bench.capture import tls_decrypt
+from bench.capture import tls_decrypt, tls_protection
 from bench.capture.keylog import KeyLog
-from bench.capture.tls_decrypt import TlsSession
+from bench.capture.tls_decrypt import Direction, TlsSession
 from bench.capture.tls_names import suite_numbers
-from bench.v2g import tls_bridge
+from bench.pki import Pki
+from bench.v2g import tls, tls_bridge
+from bench.v2g.tls12.client import client_context as tls12_client
+from bench.v2g.tls12.server import server_context as tls12_server
 
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 CBC = ["AES128-SHA", "AES256-SHA", "AES128-SHA256", "AES256-SHA384"]
@@ -131,19 +136,57 @@ def test_key_update(tmp_path: Path, ids: dict[str, Identity]) -> None:
     assert names.count("key_update") == 3
 
 
-def test_static_ecdh_suite_is_read_like_its_ephemeral_sister(
-    tmp_path: Path, ids: dict[str, Identity]
-) -> None:
-    """OpenSSL has no static ECDH any more; the records of 0xC025 are those of 0xC023."""
-    pair = Pair(tmp_path, ids["secc"], ciphers="ECDHE-ECDSA-AES128-SHA256").handshake().talk()
-    patched = [
-        (direction, data.replace(b"\xc0\x23", b"\xc0\x25", 1) if data[5:6] == b"\x02" else data)
-        for direction, data in pair.wire.flights
-    ]
-    events = read(patched, KeyLog.parse(pair.wire.keylog))
-    assert of_kind(events, "server_hello")[0].info["suite"] == "TLS_ECDH_ECDSA_WITH_AES_128_CBC_SHA256"
+def test_static_ecdh(tmp_path: Path) -> None:
+    """OpenSSL has no static ECDH any more: the bench's own two ends speak it."""
+    _, suite = tls.ISO2_SUITES
+    assert suite == "TLS_ECDH_ECDSA_WITH_AES_128_CBC_SHA256"
+    secc = Pki.create().secc
+    client = tls12_client([], suites=[suite], keylog=tmp_path / "tls.keylog")
+    ways: dict[Direction, tuple[ssl.MemoryBIO, ssl.MemoryBIO]] = {
+        "c2s": (ssl.MemoryBIO(), ssl.MemoryBIO()),
+        "s2c": (ssl.MemoryBIO(), ssl.MemoryBIO()),
+    }
+    near = client.wrap_bio(ways["s2c"][1], ways["c2s"][0])
+    far = tls12_server(secc.chain, secc.private_key).wrap_bio(
+        ways["c2s"][1], ways["s2c"][0], server_side=True
+    )
+    flights: list[tuple[Direction, bytes]] = []
+
+    def move() -> None:
+        for direction, (out, into) in ways.items():
+            if data := out.read():
+                flights.append((direction, data))
+                into.write(data)
+
+    open_sides = [near, far]
+    while open_sides:
+        for side in tuple(open_sides):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+                open_sides.remove(side)
+            move()
+    near.write(b"request" * 5000)
+    far.write(b"response")
+    move()
+    events = read(flights, KeyLog.parse((tmp_path / "tls.keylog").read_text()))
     assert problems(events) == []
-    assert plain(events, "c2s") == pair.said["c2s"]
+    assert of_kind(events, "server_hello")[0].info["suite"] == suite
+    assert of_kind(events, "certificate")[0].info["chain"] == [
+        each.public_bytes(serialization.Encoding.DER) for each in secc.chain
+    ]
+    assert plain(events, "c2s") == b"request" * 5000
+    assert plain(events, "s2c") == b"response"
+
+
+def test_the_pseudorandom_function_with_the_published_vector() -> None:
+    """The P_SHA256 vector that was sent round the TLS working group's list for RFC 5246."""
+    secret, seed = (
+        bytes.fromhex("9bbe436ba940f017b17652849a71db35"),
+        bytes.fromhex("a0ba9f936cda311827a6f796ffd5198c"),
+    )
+    made = tls_protection.prf(secret, b"test label", seed, 100, "sha256")
+    assert made.hex().startswith("e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a")
+    assert len(made) == 100
 
 
 @pytest.mark.parametrize("version", [TLS12, TLS13])
