@@ -7,18 +7,16 @@ and key, what is wrong and how to mend it. The profiles that come with Plugbench
 from __future__ import annotations
 
 import itertools
-import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from bench.ev.battery import Battery, BatteryLimits
 from bench.ev.errors import ProfileError
-from bench.ev.toml_table import Table
+from bench.toml_table import Table, read_toml
 
 ISO2_NAMESPACE = "urn:iso:15118:2:2013:MsgDef"
 DIN_NAMESPACE = "urn:din:70121:2012:MsgDef"
-MAX_PROFILE_BYTES = 256 * 1024
 PHYSICAL_MAX = 32_767_000.0
 """Largest figure that a PhysicalValue holds (16 bits, multiplier 3)."""
 
@@ -157,30 +155,24 @@ def load_profile(source: str | Path = "midsize_dc") -> EvProfile:
     path = Path(source)
     if path.suffix != ".toml" and str(source) in (bundled := bundled_profiles()):
         path = bundled[str(source)]
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_PROFILE_BYTES + 1)
-        if len(data) > MAX_PROFILE_BYTES:
-            raise ProfileError(f"{path}: larger than {MAX_PROFILE_BYTES} bytes, that is no EV profile")
-        raw = tomllib.loads(data.decode("utf-8"))
-    except OSError as error:
+    elif not path.exists():
         known = ", ".join(bundled_profiles())
-        raise ProfileError(
-            f"{path}: cannot be read ({error.strerror}); give a file or one of: {known}"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProfileError(f"{path}: not TOML: {error}") from None
-    return parse_profile(raw, path)
+        raise ProfileError(f"{path}: there is no such file; give a file or one of: {known}")
+    table, _, _ = read_toml(path, ProfileError)
+    return _profile(table)
 
 
 def parse_profile(raw: dict[str, Any], path: Path) -> EvProfile:
     """An EvProfile of the parsed TOML `raw`; `path` is named in errors. Raises ProfileError."""
-    top = Table(raw, str(path))
+    return _profile(Table(path, "", raw, ProfileError))
+
+
+def _profile(top: Table) -> EvProfile:
     battery_table = top.table("battery")
     dc = _dc(table) if (table := top.optional_table("dc")) else None
     ac = _ac(table) if (table := top.optional_table("ac")) else None
     if dc is None and ac is None:
-        raise top.error("dc", "the car has neither [dc] nor [ac]", "add at least one of the two tables")
+        raise top.error("dc", "the car has neither [dc] nor [ac]; add at least one of the two tables")
     battery = _battery(battery_table, dc)
     profile = EvProfile(
         name=top.text("name", max_length=60),
@@ -195,7 +187,7 @@ def parse_profile(raw: dict[str, Any], path: Path) -> EvProfile:
         max_schedule_entries=top.optional_integer("max_schedule_entries", 12, 1024),
         pace=_pace(top.optional_table("pace")),
         quirks=_quirks(top.optional_table("quirks")),
-        file=path,
+        file=top.file,
     )
     top.text("description", max_length=2000, default="")
     battery_table.finish()
@@ -210,36 +202,36 @@ def _mac(top: Table) -> bytes:
     except ValueError:
         mac = b""
     if len(mac) != 6:
-        raise top.error("evccid", f"{text!r} is no MAC address", 'write six bytes as "02:00:00:00:00:01"')
+        raise top.error("evccid", f'{text!r} is no MAC address; write six bytes as "02:00:00:00:00:01"')
     return mac
 
 
 def _battery(table: Table, dc: DcLimits | None) -> BatteryLimits:
     curve = table.points("ocv_v")
     if curve[0][0] != 0 or curve[-1][0] != 100:
-        raise table.error("ocv_v", "the curve must run from 0 to 100 percent", "add the missing end point")
+        raise table.error("ocv_v", "the curve must run from 0 to 100 percent; add the missing end point")
     for (soc0, v0), (soc1, v1) in itertools.pairwise(curve):
         if soc1 <= soc0 or v1 < v0:
             raise table.error(
-                "ocv_v", f"falls between {soc0:g} and {soc1:g} percent", "let SoC rise and voltage not fall"
+                "ocv_v", f"falls between {soc0:g} and {soc1:g} percent; let SoC rise and voltage not fall"
             )
     max_voltage_v = table.number("max_voltage_v", 1, 2000)
     if max_voltage_v < curve[-1][1]:
         raise table.error(
             "max_voltage_v",
-            f"{max_voltage_v:g} V is below the full battery's {curve[-1][1]:g} V",
+            f"{max_voltage_v:g} V is below the full battery's {curve[-1][1]:g} V; "
             "raise it, or lower the last point of ocv_v",
         )
     if dc is not None and dc.max_voltage_v < max_voltage_v:
         raise table.error(
             "max_voltage_v",
-            f"{max_voltage_v:g} V is above dc.max_voltage_v {dc.max_voltage_v:g} V",
+            f"{max_voltage_v:g} V is above dc.max_voltage_v {dc.max_voltage_v:g} V; "
             "raise dc.max_voltage_v or lower this",
         )
     full = table.number("full_soc_percent", 1, 100, default=100.0)
     bulk = table.number("bulk_soc_percent", 0, 100, default=80.0)
     if bulk > full:
-        raise table.error("bulk_soc_percent", f"{bulk:g} is above full_soc_percent {full:g}", "lower it")
+        raise table.error("bulk_soc_percent", f"{bulk:g} is above full_soc_percent {full:g}; lower it")
     return BatteryLimits(
         capacity_kwh=table.number("capacity_kwh", 0.001, 2000),
         ocv_v=tuple(curve),
@@ -255,8 +247,8 @@ def _battery(table: Table, dc: DcLimits | None) -> BatteryLimits:
 
 def _dc(table: Table) -> DcLimits:
     limits = DcLimits(
-        mode=table.choice(
-            "mode", ("DC_core", "DC_extended", "DC_combo_core", "DC_unique"), default=DcLimits().mode
+        mode=table.text(
+            "mode", choices=("DC_core", "DC_extended", "DC_combo_core", "DC_unique"), default=DcLimits().mode
         ),
         max_current_a=table.number("max_current_a", 0.1, PHYSICAL_MAX),
         max_voltage_v=table.number("max_voltage_v", 1, 2000),
@@ -275,7 +267,9 @@ def _dc(table: Table) -> DcLimits:
 
 def _ac(table: Table) -> AcLimits:
     limits = AcLimits(
-        mode=table.choice("mode", ("AC_single_phase_core", "AC_three_phase_core"), default=AcLimits().mode),
+        mode=table.text(
+            "mode", choices=("AC_single_phase_core", "AC_three_phase_core"), default=AcLimits().mode
+        ),
         phases=table.integer("phases", 1, 3),
         max_current_a=table.number("max_current_a", 0.1, 1000),
         min_current_a=table.number("min_current_a", 0, 1000),
@@ -284,12 +278,11 @@ def _ac(table: Table) -> AcLimits:
     if limits.min_current_a > limits.max_current_a:
         raise table.error(
             "min_current_a",
-            f"{limits.min_current_a:g} A is above max_current_a {limits.max_current_a:g} A",
-            "lower it",
+            f"{limits.min_current_a:g} A is above max_current_a {limits.max_current_a:g} A; lower it",
         )
     if limits.mode == "AC_single_phase_core" and limits.phases != 1:
         raise table.error(
-            "phases", f"{limits.phases} phases do not fit AC_single_phase_core", "write phases = 1"
+            "phases", f"{limits.phases} phases do not fit AC_single_phase_core; write phases = 1"
         )
     table.finish()
     return limits
@@ -312,9 +305,9 @@ def _protocols(top: Table) -> tuple[OfferedProtocol, ...]:
         )
         table.finish()
     if len({each.schema_id for each in found}) != len(found):
-        raise top.error("protocols", "two entries have the same schema_id", "give each its own")
+        raise top.error("protocols", "two entries have the same schema_id; give each its own")
     if len({each.priority for each in found}) != len(found):
-        raise top.error("protocols", "two entries have the same priority", "give each its own")
+        raise top.error("protocols", "two entries have the same priority; give each its own")
     return tuple(found)
 
 
@@ -336,20 +329,20 @@ def _quirks(table: Table | None) -> Quirks:
         return Quirks()
     standard = Quirks()
     quirks = Quirks(
-        renegotiation=table.choice(  # type: ignore[arg-type]
-            "renegotiation", ("cable-check", "power-delivery"), default=standard.renegotiation
+        renegotiation=table.text(  # type: ignore[arg-type]
+            "renegotiation", choices=("cable-check", "power-delivery"), default=standard.renegotiation
         ),
-        welding_detection=table.boolean("welding_detection", default=standard.welding_detection),
+        welding_detection=table.flag("welding_detection", default=standard.welding_detection),
         welding_detection_rounds=table.integer(
             "welding_detection_rounds", 1, 100, default=standard.welding_detection_rounds
         ),
-        charging_profile=table.boolean("charging_profile", default=standard.charging_profile),
-        service_details=table.choice(  # type: ignore[arg-type]
-            "service_details", ("none", "certificate", "all"), default=standard.service_details
+        charging_profile=table.flag("charging_profile", default=standard.charging_profile),
+        service_details=table.text(  # type: ignore[arg-type]
+            "service_details", choices=("none", "certificate", "all"), default=standard.service_details
         ),
-        stop_when_full=table.boolean("stop_when_full", default=standard.stop_when_full),
-        check_limits=table.boolean("check_limits", default=standard.check_limits),
-        pilot_d=table.boolean("pilot_d", default=standard.pilot_d),
+        stop_when_full=table.flag("stop_when_full", default=standard.stop_when_full),
+        check_limits=table.flag("check_limits", default=standard.check_limits),
+        pilot_d=table.flag("pilot_d", default=standard.pilot_d),
     )
     table.finish()
     return quirks

@@ -8,9 +8,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from bench.station.errors import BenchFileError
-from bench.station.toml_table import Table, near_match, read_toml
 from bench.slac.config import SOUND_INTERVAL_S
+from bench.station.errors import BenchFileError
+from bench.toml_table import Table, near_match, read_toml
 from bench.v2g import timers
 from drivers import registry
 
@@ -196,7 +196,7 @@ def resolve(name_or_path: str | Path, folder: str, *, beside: Path | None = None
 def load_bench(name_or_path: str | Path) -> BenchConfig:
     """Read and check a bench file. Raises BenchFileError."""
     path = resolve(name_or_path, "benches")
-    root, text, sha256 = read_toml(path)
+    root, text, sha256 = read_toml(path, BenchFileError)
     head = root.table("bench", needed=True)
     name = head.text("name")
     if not _NAME.fullmatch(name):
@@ -264,7 +264,9 @@ def _network(table: Table) -> Network:
 
 def _plc(table: Table) -> Plc:
     shortest, longest = _BATCH_INTERVAL_S
-    plc = Plc(table.flag("match", True), table.number("sound_interval_s", shortest, longest, SOUND_INTERVAL_S))
+    plc = Plc(
+        table.flag("match", True), table.number("sound_interval_s", shortest, longest, SOUND_INTERVAL_S)
+    )
     table.finish()
     return plc
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.station.bench_file import resolve
-from bench.station.toml_table import Table, near_match, read_toml
+from bench.station.errors import BenchFileError
+from bench.toml_table import Table, near_match, read_toml
 
 DECLARATIONS = {
     "charger": "one charger model is validated, hardware and firmware are released",
@@ -81,7 +82,7 @@ def load_charger(name_or_path: str | Path, *, beside: Path | None = None) -> Cha
     BenchFileError.
     """
     path = resolve(name_or_path, "chargers", beside=beside)
-    root, text, sha256 = read_toml(path)
+    root, text, sha256 = read_toml(path, BenchFileError)
     head = root.table("charger", needed=True)
     ratings = root.table("ratings")
     config = ChargerConfig(

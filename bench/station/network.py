@@ -6,7 +6,7 @@ import socket
 
 from bench.station.bench_file import Network
 from bench.station.errors import BenchError
-from bench.station.toml_table import near_match
+from bench.toml_table import near_match
 
 
 def check_interface(network: Network) -> list[str]:

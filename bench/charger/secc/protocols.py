@@ -74,7 +74,7 @@ def of(session: Session) -> Protocol:
 def choose(
     request: sap.supportedAppProtocolReq, spoken: Sequence[ProtocolName], *, tls: bool
 ) -> sap.supportedAppProtocolRes:
-    """The EV's most wanted protocol among those `spoken` ([V2G2-172], DIN SPEC 70121 clause 8.2)."""
+    """The EV's most wanted protocol among those `spoken` ([V2G2-172]; DIN 70121 clause 8.2, from memory)."""
     for offer in sorted(request.AppProtocol, key=lambda each: each.Priority):
         for protocol in (PROTOCOLS[each] for each in spoken):
             same = (offer.ProtocolNamespace, offer.VersionNumberMajor) == (protocol.namespace, protocol.major)

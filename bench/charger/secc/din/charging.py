@@ -1,4 +1,4 @@
-"""ChargeParameterDiscovery to SessionStop (DIN SPEC 70121 clause 9.4, DC messages 9.5)."""
+"""ChargeParameterDiscovery to SessionStop (DIN SPEC 70121 clauses 9.4 and 9.5, from memory)."""
 
 from __future__ import annotations
 

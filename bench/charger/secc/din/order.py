@@ -1,4 +1,4 @@
-"""Which request may follow which in DIN SPEC 70121 (clause 8.7, DC): one table, as in `secc.transitions`."""
+"""Which request may follow which in DIN SPEC 70121 (DC; clause 8.7, from memory): one table."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """SessionSetup, ServiceDiscovery, ServicePaymentSelection, ContractAuthentication (DIN SPEC 70121 clause
-9.4)."""
+9.4, from memory)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,11 @@
-"""Strict reading of TOML: every key is known, of the right type, within its bounds; errors are one clear
-line.
+"""Strict reading of TOML: every key is known, of the right type, within its bounds; an error is one line.
+
+    table, text, sha256 = read_toml(path, BenchFileError)
+    name = table.text("name", max_length=60)
+    table.finish()
+
+The error is of the type that the reader of the file gives: a bench file and an EV profile are not wrong in
+the same way.
 """
 
 from __future__ import annotations
@@ -9,13 +15,13 @@ import difflib
 import hashlib
 import math
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from bench.station.errors import BenchFileError
-
 MAX_FILE_BYTES = 256 * 1024
+MAX_POINTS = 1000
+MAX_TABLES = 20
 _MISSING = object()
 
 
@@ -31,16 +37,19 @@ def near_match(word: str, known: Iterable[str]) -> str:
 class Table:
     """A TOML table that is read key by key; `finish` refuses what nobody asked for."""
 
-    def __init__(self, file: Path, path: str, raw: dict[str, Any]) -> None:
+    def __init__(
+        self, file: Path, path: str, raw: dict[str, Any], error_type: Callable[[str], Exception]
+    ) -> None:
         self.file = file
         self.path = path
         self._raw = raw
+        self._error_type = error_type
         self._known: set[str] = set()
 
-    def error(self, key: str, what: str) -> BenchFileError:
+    def error(self, key: str, what: str) -> Exception:
         """The error to raise for a key of this table."""
         where = f"{self.path}.{key}" if self.path and key else key or self.path
-        return BenchFileError(f"{self.file}: {where}: {what}")
+        return self._error_type(f"{self.file}: {where}: {what}")
 
     def __contains__(self, key: str) -> bool:
         return key in self._raw
@@ -63,19 +72,29 @@ class Table:
             raise self._absent(key, kind)
         return default
 
-    def _absent(self, key: str, kind: str) -> BenchFileError:
+    def _absent(self, key: str, kind: str) -> Exception:
         close = difflib.get_close_matches(key, [each for each in self._raw if each not in self._known], n=1)
         hint = f"; is {close[0]!r} meant to be it?" if close else ""
         return self.error(key, f"is missing; give it {kind}{hint}")
 
-    def text(self, key: str, default: Any = _MISSING, *, choices: Iterable[str] = ()) -> str:
-        """A text, not empty unless the default is, one of `choices` when there are any."""
-        value = self._get(key, default, "a text")
+    def text(
+        self,
+        key: str,
+        default: Any = _MISSING,
+        *,
+        choices: Collection[str] = (),
+        max_length: int = MAX_FILE_BYTES,
+    ) -> str:
+        """A text, not empty unless the default is, of at most `max_length` characters, one of `choices` when
+        there are any.
+        """
+        value = self._get(key, default, f"one of {', '.join(choices)}" if choices else "a text")
         if not isinstance(value, str) or (not value.strip() and value != default):
             raise self.error(key, f"must be a text, not {value!r}")
-        allowed = list(choices)
-        if allowed and value not in allowed:
-            raise self.error(key, f"{value!r} is not known{near_match(value, allowed)}")
+        if len(value) > max_length:
+            raise self.error(key, f"is too long; write at most {max_length} characters")
+        if choices and value not in choices:
+            raise self.error(key, f"{value!r} is not known{near_match(value, choices)}")
         return value
 
     def flag(self, key: str, default: Any = _MISSING) -> bool:
@@ -103,6 +122,11 @@ class Table:
             raise self.error(key, f"{value} makes no sense; it must lie within {low} and {high}")
         return value
 
+    def optional_integer(self, key: str, low: int, high: int) -> int | None:
+        """Like `integer`, None where the key is absent."""
+        self._known.add(key)
+        return self.integer(key, low, high) if key in self._raw else None
+
     def date(self, key: str, default: str | None = None) -> str | None:
         """A TOML date or an ISO text, as ISO text."""
         value = self._get(key, default, "a date such as 2026-01-31")
@@ -117,7 +141,7 @@ class Table:
         except (TypeError, ValueError):
             raise self.error(key, f"must be a date such as 2026-01-31, not {value!r}") from None
 
-    def texts(self, key: str, default: Any = _MISSING, *, choices: Iterable[str] = ()) -> tuple[str, ...]:
+    def texts(self, key: str, default: Any = _MISSING, *, choices: Collection[str] = ()) -> tuple[str, ...]:
         """A list of texts, each of `choices` when there are any."""
         value = self._get(key, default, "a list of texts")
         if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
@@ -133,7 +157,39 @@ class Table:
         value = self._get(key, _MISSING if needed else {}, f"a table [{self._path_of(key)}]")
         if not isinstance(value, dict):
             raise self.error(key, f"must be a table [{self._path_of(key)}], not {value!r}")
-        return Table(self.file, self._path_of(key), value)
+        return self._inner(self._path_of(key), value)
+
+    def optional_table(self, key: str) -> Table | None:
+        """A table within this one, None when it is absent."""
+        self._known.add(key)
+        return self.table(key) if key in self._raw else None
+
+    def tables(self, key: str) -> list[Table]:
+        """An array of tables (at most `MAX_TABLES`), empty when it is absent."""
+        value = self._get(key, [], "")
+        good = isinstance(value, list) and len(value) <= MAX_TABLES
+        if not good or not all(isinstance(each, dict) for each in value):
+            raise self.error(
+                key, f"is no array of at most {MAX_TABLES} tables; write [[{self._path_of(key)}]]"
+            )
+        return [self._inner(f"{self._path_of(key)}[{n}]", each) for n, each in enumerate(value)]
+
+    def points(self, key: str) -> list[tuple[float, float]]:
+        """A curve: two to `MAX_POINTS` pairs of finite numbers."""
+        wanted = "at least two pairs, as [[0, 320], [100, 400]]"
+        value = self._get(key, _MISSING, wanted)
+        if not isinstance(value, list) or not 2 <= len(value) <= MAX_POINTS:
+            raise self.error(key, f"is no curve; write {wanted}")
+        points = []
+        for pair in value:
+            good = isinstance(pair, list) and len(pair) == 2
+            if not good or not all(type(x) in (int, float) and math.isfinite(x) for x in pair):
+                raise self.error(key, f"{pair!r} is no pair of numbers; write {wanted}")
+            points.append((float(pair[0]), float(pair[1])))
+        return points
+
+    def _inner(self, path: str, raw: dict[str, Any]) -> Table:
+        return Table(self.file, path, raw, self._error_type)
 
     def _path_of(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
@@ -145,20 +201,20 @@ class Table:
                 raise self.error(key, f"is not a key that is known here{near_match(key, self._known)}")
 
 
-def read_toml(path: Path) -> tuple[Table, str, str]:
-    """The root table, the text and its SHA-256. Raises BenchFileError."""
+def read_toml(path: Path, error_type: Callable[[str], Exception]) -> tuple[Table, str, str]:
+    """The root table, the text and its SHA-256. Raises what `error_type` makes of one line of text."""
     try:
         with path.open("rb") as handle:
             data = handle.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise BenchFileError(f"{path}: cannot be read: {error.strerror}") from error
+        raise error_type(f"{path}: cannot be read: {error.strerror}") from error
     if len(data) > MAX_FILE_BYTES:
-        raise BenchFileError(f"{path}: larger than {MAX_FILE_BYTES} bytes, not a bench or charger file")
+        raise error_type(f"{path}: larger than {MAX_FILE_BYTES} bytes, that is more than such a file has")
     try:
         text = data.decode("utf-8")
         raw = tomllib.loads(text)
     except UnicodeDecodeError as error:
-        raise BenchFileError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from error
+        raise error_type(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise BenchFileError(f"{path}: not TOML: {error}") from error
-    return Table(path, "", raw), text, hashlib.sha256(data).hexdigest()
+        raise error_type(f"{path}: not TOML: {error}") from error
+    return Table(path, "", raw, error_type), text, hashlib.sha256(data).hexdigest()
