@@ -9,14 +9,16 @@ Median of a decode and of an encode, the same bytes for all:
     ours          typed message <-> bytes
     iso15118      the PyPI package as in production: pydantic message <-> JSON <-> py4j <-> jar <-> bytes
     EXIficient    the package's jar in one JVM after thousands of rounds, schemas loaded. DOM: document <->
-                  bytes. SAX: bytes to an empty handler, and from a list of recorded events. The quicker way is
-                  what ours is held against, although neither gives typed values
+                  bytes, which ours is held against. SAX: bytes to a handler that does nothing, and from a
+                  list of recorded events: no message is made of them; shown for what the jar costs at least
     libcbv2g      C, struct <-> bytes, -O2
 
-The package is found by --iso15118 (a Python that has iso15118==0.31.2) or in JOSEV_HOME, libcbv2g (a checkout
-of EVerest/libcbv2g) by --libcbv2g or LIBCBV2G_HOME. A peer that is not there has no figures. "*": the peer's own
-bytes differ from those given. Then the decode rate over the captures in --captures (or PLUGBENCH_SHARED,
-../shared) and the cost of the import. Exit 1 when a criterion fails.
+All but the package are measured in --passes turns, the best of which counts, so that a load that comes and
+goes does not favour one of them. The package is found by --iso15118 (a Python that has iso15118==0.31.2) or
+in JOSEV_HOME, libcbv2g (a checkout of EVerest/libcbv2g) by --libcbv2g or LIBCBV2G_HOME. A peer that is not
+there has no figures. "*": the peer's own bytes differ from those given. Then the decode rate over the
+captures in --captures (or PLUGBENCH_SHARED, ../shared) and the cost of the import. Exit 1 when a criterion
+fails.
 """
 
 from __future__ import annotations
@@ -149,11 +151,12 @@ def criteria(columns: dict[str, dict[str, Timing]]) -> bool:
         good = factor >= PACKAGE_FACTOR
         print(f"iso15118 / ours     {factor:8,.0f}, at least {PACKAGE_FACTOR:.0f}: {_verdict(good)}")
         met = met and good
-    ways = [geometric_mean(columns[w]) for w in ("EXIficient DOM", "EXIficient SAX") if w in columns]
-    if ways:
-        good = min(ways) >= ours
-        print(f"EXIficient / ours   {min(ways) / ours:8.1f}, at least 1: {_verdict(good)}")
-        met = met and good
+    if "EXIficient DOM" in columns:
+        factor = geometric_mean(columns["EXIficient DOM"]) / ours
+        print(f"EXIficient / ours   {factor:8.1f}, at least 1: {_verdict(factor >= 1)}", end="")
+        sax = geometric_mean(columns["EXIficient SAX"]) / ours if "EXIficient SAX" in columns else math.nan
+        print(f" (bare events: {sax:.1f})")
+        met = met and factor >= 1
     if "libcbv2g" in columns:
         factor = ours / geometric_mean(columns["libcbv2g"])
         aim = "reached" if factor <= C_FACTOR else "not reached"
@@ -165,25 +168,33 @@ def _verdict(good: bool) -> str:
     return "met" if good else "MISSED"
 
 
-def peers(args: argparse.Namespace, streams: Streams) -> dict[str, dict[str, Timing]]:
-    """The figures of every peer that is there; a line for each that is not."""
+def measure(args: argparse.Namespace, streams: Streams) -> dict[str, dict[str, Timing]]:
+    """The figures of every codec that is there, in turns; a line for each that is not."""
 
     def package() -> Path:
         return exi_peers.find_package(args.iso15118, args.install)
 
     known: dict[str, Callable[[], dict[str, Timing]]] = {
+        "ours": lambda: time_ours(streams),
         "iso15118": lambda: exi_peers.time_package(package(), streams, args.rounds),
         "EXIficient DOM": lambda: exi_peers.time_exificient(package(), streams, "dom", args.warm_ms),
         "EXIficient SAX": lambda: exi_peers.time_exificient(package(), streams, "sax", args.warm_ms),
         "libcbv2g": lambda: exi_peers.time_libcbv2g(args.libcbv2g, streams),
     }
-    found = {}
-    for name, measure in known.items():
-        print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        try:
-            found[name] = measure()
-        except Missing as missing:
-            print(f"{name:16} not measured: {missing}")
+    found: dict[str, dict[str, Timing]] = {}
+    for turn in range(args.passes):
+        for name in list(known):
+            if turn and name == "iso15118":
+                continue  # minutes a turn, and orders of magnitude away
+            print(f"measuring {name} ...", file=sys.stderr, flush=True)
+            try:
+                timings = known[name]()
+            except Missing as missing:
+                print(f"{name:16} not measured: {missing}")
+                del known[name]
+                continue
+            best = found.setdefault(name, timings)
+            found[name] = {stream: best[stream].better(timings[stream]) for stream in timings}
     return found
 
 
@@ -197,10 +208,11 @@ def main() -> int:
     parser.add_argument("--libcbv2g", type=Path, metavar="DIR", help="checkout of EVerest/libcbv2g")
     parser.add_argument("--captures", type=Path, metavar="DIR", help="folder with *.truth.json.gz")
     parser.add_argument("--rounds", type=int, default=30, help="rounds of the package a message (30)")
-    parser.add_argument("--warm-ms", type=int, default=3000, help="warm-up of the JVM a measurement (3000)")
+    parser.add_argument("--warm-ms", type=int, default=1500, help="warm-up of the JVM a measurement (1500)")
+    parser.add_argument("--passes", type=int, default=2, help="turns (2)")
     args = parser.parse_args()
     streams = [(name, schema, codec.encode(m, schema)) for name, (schema, m) in messages().items()]
-    columns = {"ours": time_ours(streams), **peers(args, streams)}
+    columns = measure(args, streams)
     print_table(streams, columns)
     met = criteria(columns)
     shared = Path(os.environ.get("PLUGBENCH_SHARED") or Path(__file__).resolve().parents[2] / "shared")

@@ -18,6 +18,7 @@ from bench.slac.result import EvseSeen, MatchResult, StepTaken
 
 MAX_EVSES = 32
 MAX_PROBLEMS = 100
+MAX_DEVIATIONS = 1000
 TOGGLES = range(1, 4)
 
 _T = TypeVar("_T")
@@ -71,19 +72,23 @@ class EvMatcher(Machine):
         self.result = result = MatchResult(limits=self.limits.to_json())
         attempts = self.config.attempts or self.limits.count("C_conn_max_match_min")
         last_start = self.now + self.limits["TT_matching_repetition"]
+        pause_s = 0.0
         while True:
             try:
+                yield from self._pause(pause_s)
+                pause_s = 0.0
                 result.attempts += 1
                 yield from self._matching()
             except _RestartError:
-                result.attempts -= 1
+                result.attempts = max(0, result.attempts - 1)
+                pause_s = 0.0
                 self._step("matching begun anew", run_id=result.run_id.hex())
                 continue
             except _MatchingError as error:
                 result.reason = str(error)
                 self._step("matching failed", reason=result.reason, attempt=result.attempts)
-                if result.attempts < attempts and self.now + self.limits["TT_matching_rate"] <= last_start:
-                    yield from self._pause(self.limits["TT_matching_rate"])
+                pause_s = self.limits["TT_matching_rate"]
+                if result.attempts < attempts and self.now + pause_s <= last_start:
                     continue
             break
         result.duration_s = self.now - self._began
@@ -117,13 +122,16 @@ class EvMatcher(Machine):
         for _ in self._tries("CM_SLAC_PARM.REQ"):
             yield from self._send(BROADCAST, mme.SlacParmReq(run_id=self._run_id))
             self._parm_at = self.now
-            yield from self._until(self.now + limit, lambda: bool(self._seen))
-            if self._seen:
+            yield from self._until(self.now + limit, self._parameters_known)
+            if self._parameters_known():
                 return self._end(step, "answered")
         self._end(step, "no answer")
         raise _MatchingError(
             f"no valid CM_SLAC_PARM.CNF within {limit:g} s, asked {1 + self._retry()} times{self._refused()}"
         )
+
+    def _parameters_known(self) -> bool:
+        return any(each.parm_response_s is not None for each in self._seen.values())
 
     def _sound(self) -> Flow:
         first = next(iter(self._seen.values()))
@@ -201,11 +209,11 @@ class EvMatcher(Machine):
                 self._end(step, found or "no success")
                 return found
             if answer.result == mme.VALIDATE_FAILURE:
-                self._problem(f"CM_VALIDATE.CNF of {mac_text(evse.mac)}: it cannot validate (result failure)")
+                self.problem(f"CM_VALIDATE.CNF of {mac_text(evse.mac)}: it cannot validate (result failure)")
                 self._end(step, "failure")
                 return ""
             if answer.result != mme.VALIDATE_NOT_READY:
-                self._problem(
+                self.problem(
                     f"CM_VALIDATE.CNF of {mac_text(evse.mac)}: result {answer.result} in the first step"
                 )
             yield from self._pause(self.limits["TT_match_sequence"])
@@ -229,11 +237,11 @@ class EvMatcher(Machine):
         if answer is None:
             answer = yield from self._validation(evse, until, second=True)
         if answer is None:
-            self._problem(f"no CM_VALIDATE.CNF of {mac_text(evse.mac)} after the toggles")
+            self.problem(f"no CM_VALIDATE.CNF of {mac_text(evse.mac)} after the toggles")
             return ""
         self.result.toggles_counted = answer.toggle_num
         if answer.result != mme.VALIDATE_SUCCESS or answer.toggle_num != toggles:
-            self._problem(
+            self.problem(
                 f"CM_VALIDATE.CNF of {mac_text(evse.mac)}: result {answer.result},"
                 f" {answer.toggle_num} toggles; {toggles} were made"
             )
@@ -252,7 +260,7 @@ class EvMatcher(Machine):
             if second and frame.mme.result == mme.VALIDATE_READY:
                 return True  # the first answer once more
             if frame.mme.signal_type != 0:
-                self._problem(f"CM_VALIDATE.CNF of {mac_text(evse.mac)}: signal type {frame.mme.signal_type}")
+                self.problem(f"CM_VALIDATE.CNF of {mac_text(evse.mac)}: signal type {frame.mme.signal_type}")
             else:
                 found.append(frame.mme)
             return True
@@ -287,7 +295,7 @@ class EvMatcher(Machine):
         self._end(step, "answered")
         confirmation, result = found[0], self.result
         for text in match_problems(confirmation):
-            self._problem(f"CM_SLAC_MATCH.CNF of {mac_text(evse.mac)}: {text}")
+            self.problem(f"CM_SLAC_MATCH.CNF of {mac_text(evse.mac)}: {text}")
         result.matched, result.evse_mac = True, evse.mac
         result.nid, result.nmk = confirmation.nid, confirmation.nmk
         result.average_db, result.groups_db = evse.average_db, evse.groups_db
@@ -322,7 +330,7 @@ class EvMatcher(Machine):
             if frame.mme.res_type == 0:
                 answered.append(0)
             else:
-                self._problem(f"CM_AMP_MAP.CNF of {mac_text(evse.mac)}: result {frame.mme.res_type}")
+                self.problem(f"CM_AMP_MAP.CNF of {mac_text(evse.mac)}: result {frame.mme.res_type}")
             return True
 
         step = self._begin("CM_AMP_MAP", limit)
@@ -332,7 +340,7 @@ class EvMatcher(Machine):
             if answered:
                 return self._end(step, "taken")
         self._end(step, "not taken")
-        self._problem(f"no CM_AMP_MAP.CNF with success of {mac_text(evse.mac)} within {limit:g} s")
+        self.problem(f"no CM_AMP_MAP.CNF with success of {mac_text(evse.mac)} within {limit:g} s")
 
     # --- what comes in at any time ---
 
@@ -362,7 +370,7 @@ class EvMatcher(Machine):
         if evse is None or evse.parm_response_s is not None:
             return
         for text in problems:
-            self._problem(f"CM_SLAC_PARM.CNF of {mac_text(frame.source)}: {text}")
+            self.problem(f"CM_SLAC_PARM.CNF of {mac_text(frame.source)}: {text}")
         evse.parm_response_s = self.now - self._parm_at
         evse.num_sounds = message.num_sounds
 
@@ -387,14 +395,15 @@ class EvMatcher(Machine):
 
     def _refuse(self, frame: Frame, faults: list[str]) -> bool:
         for text in faults:
-            self._problem(f"{frame.mme.name} of {mac_text(frame.source)} refused: {text}")
+            self.problem(f"{frame.mme.name} of {mac_text(frame.source)} refused: {text}")
         return bool(faults)
 
     def _refused(self) -> str:
         refused = [text for text in self.result.problems if " refused: " in text]
         return f"; {refused[-1]}" if refused else ""
 
-    def _problem(self, text: str) -> None:
+    def problem(self, text: str) -> None:
+        """Note a deviation of the other side; each text once, and not without end."""
         if text not in self.result.problems and len(self.result.problems) < MAX_PROBLEMS:
             self.result.problems.append(text)
             self._step("problem", text=text)
@@ -406,7 +415,8 @@ class EvMatcher(Machine):
         faults = [each for each in self._faults if each.applies(message.name, self._sent[message.name])]
         outgoing: list[Mme | bytes] = [message]
         for fault in faults:
-            self.result.deviations.append(f"{message.name}: {fault.text}")
+            if len(self.result.deviations) < MAX_DEVIATIONS:
+                self.result.deviations.append(f"{message.name}: {fault.text}")
             if fault.delay_s and not self._hesitates:
                 self._hesitates = True
                 yield from self._pause(fault.delay_s)

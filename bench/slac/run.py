@@ -125,7 +125,7 @@ class _Runner:
             frame = mme.parse_frame(received.frame)
         except MmeError as error:
             for car in cars:
-                car.matcher.result.problems.append(str(error))
+                car.matcher.problem(str(error))
                 data = {"dir": "rx", "raw": received.frame.hex(), "text": str(error)}
                 self._note(car, "malformed", data, received.t_ns)
             return
@@ -133,7 +133,7 @@ class _Runner:
             return
         for car in cars:
             if frame.destination in (car.matcher.mac, mme.BROADCAST) and frame.source != car.matcher.mac:
-                self._note(car, frame.mme.name, _data("rx", frame, received.frame), received.t_ns)
+                self._note(car, frame.mme.name, event_data("rx", frame, received.frame), received.t_ns)
             self._carry_out(car, car.matcher.receive(frame, received.t_ns / _NS))
 
     def _carry_out(self, car: Car, actions: Sequence[Action]) -> None:
@@ -172,7 +172,8 @@ def _now() -> float:
     return time.monotonic_ns() / _NS
 
 
-def _data(direction: str, frame: Frame, raw: bytes) -> dict[str, Any]:
+def event_data(direction: str, frame: Frame, raw: bytes) -> dict[str, Any]:
+    """What the timeline keeps of a frame that was sent ("tx") or received ("rx")."""
     peer = frame.source if direction == "rx" else frame.destination
     return {"dir": direction, "peer": mac_text(peer), "raw": raw.hex(), "fields": mme.fields(frame.mme)}
 
@@ -191,4 +192,4 @@ def _sent(action: Send) -> dict[str, Any]:
             "fields": None,
             **deviation,
         }
-    return _data("tx", frame, action.frame) | deviation
+    return event_data("tx", frame, action.frame) | deviation

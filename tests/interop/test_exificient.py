@@ -7,7 +7,8 @@ Known differences of EXIficient from the codec's default, each by its rule:
   compared with ``empty_as_end=True``, and both are given to EXIficient to read
 - spaces at the ends of text: EXIficient drops text of nothing else, and those around an anyURI (XML Schema
   collapses them), where the codec keeps what was sent; no such text is made here
-- an element that no schema declares: the codec writes it with xsi:type, as Josev does; the other form is read too
+- an element that no schema declares: the codec writes it with xsi:type, as Josev does; the other form is read
+  too
 - the jar takes large array bounds for unbounded, which shows in arrays that are full only; none is made here
 """
 

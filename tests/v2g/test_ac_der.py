@@ -1,7 +1,7 @@
 """AC with grid support (ISO 15118-20 Amendment 1): what is known of its streams from other codecs.
 
-One message is of EXIficient with the schema of ISO. The codec that EVerest generates from that schema was compared
-with this one on random messages (docs/sources.md).
+One message is of EXIficient with the schema of ISO. The codec that EVerest generates from that schema was
+compared with this one on random messages (docs/sources.md).
 """
 
 from __future__ import annotations
