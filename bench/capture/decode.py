@@ -31,6 +31,7 @@ MAX_ANNOUNCED = 256
 MAX_TLS = 64
 """TLS connections read at a time, the oldest gives way: each may keep a megabyte that waits for secrets."""
 MAX_LINKS = 64
+MAX_EARLY_GAPS = 16
 _IP = frozenset((layers.IPV4, layers.IPV6))
 _IPV6 = layers.IPV6.to_bytes(2, "big")
 _RECORD_TYPES = range(20, 25)
@@ -52,7 +53,7 @@ class _Stream:
     """What the decoder knows of one TCP connection."""
 
     __slots__ = (
-        "begun", "mode", "names", "plain_v2g", "ports", "server", "splitters", "tls", "v2g",
+        "begun", "gaps", "mode", "names", "plain_v2g", "ports", "server", "splitters", "tls", "v2g",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, server: int | None) -> None:
@@ -62,6 +63,7 @@ class _Stream:
         self.server = server  # which end SDP had announced as the charger's
         self.mode: Literal["new", "v2g", "tls", "other"] = "new"
         self.begun = [b"", b""]
+        self.gaps: list[tuple[int, int, int, int]] = []  # before it was clear what this is
         self.splitters = (Splitter(), Splitter())
         self.v2g = Negotiation()
         self.tls: TlsSession | None = None
@@ -95,6 +97,8 @@ class Decoder:
         ]
         if self._fragments:
             found.append(f"{self._fragments} fragments of IP packets, which are not put together")
+        if self._tcp.strays:
+            found.append(f"{self._tcp.strays} TCP segments that fit nowhere in their streams")
         return found
 
     @property
@@ -239,6 +243,8 @@ class Decoder:
         """Bytes of a direction were not captured."""
         connection = half.connection
         stream: _Stream = connection.user
+        if stream.mode == "new" and len(stream.gaps) < MAX_EARLY_GAPS:
+            stream.gaps.append((half.end, missing, frame, t_ns))
         if stream.mode not in ("v2g", "tls"):
             return
         problem = f"{missing} bytes were not captured" if missing else "the stream goes on somewhere else"
@@ -295,6 +301,8 @@ class Decoder:
         if connection.whole:
             client = connection.client or 0
             self._event(connection, client, "connect", *connection.opened)
+        for end, missing, frame, t_ns in stream.gaps:
+            self.gap(connection.halves[end], missing, frame, t_ns)
         if mode == "tls":
             self.tls_seen = True
             stream.tls = TlsSession(self.keylog)

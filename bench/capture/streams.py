@@ -2,8 +2,8 @@
 
 `Reassembler.feed` takes one segment after the other and tells a `Sink` what each direction carried, in the
 order of the stream. Bytes that were not captured are a gap: its size is told, and the stream goes on behind
-it. While segments wait for missing bytes the other direction waits as well, so that a response does not
-overtake its request. Memory is bounded.
+it. While bytes are missing the other direction waits as well, and a segment that acknowledges bytes which
+were not captured so far waits for them: a response does not overtake its request. Memory is bounded.
 
 Source: RFC 9293 (sequence numbers, 3.4; FIN and RST).
 """
@@ -52,7 +52,9 @@ class Half:
 
 
 class _Segment(NamedTuple):
-    """A segment that waits; `length` is its true one, `data` what of it was captured."""
+    """A segment that waits; `length` is its true one, `data` what of it was captured. `needs`: the sequence
+    number of the other direction up to which it has acknowledged, where that was not captured so far.
+    """
 
     half: Half
     seq: int
@@ -60,6 +62,7 @@ class _Segment(NamedTuple):
     length: int
     frame: int
     t_ns: int
+    needs: int | None
 
 
 class Connection:
@@ -70,12 +73,13 @@ class Connection:
     1, None when that was not seen. ``ignored``: set by the sink when the stream is not of interest; it then
     gets only segments that could begin a V2GTP message or a TLS record, and nothing is held or put in order.
     ``waiting``: segments that came while bytes in front of them were missing, in the order of capture.
+    ``aside``: those of them that waited for long, and which the other end has not acknowledged.
     ``user``: the sink's own.
     """
 
     __slots__ = (
-        "client", "closed", "ends", "halves", "held_bytes", "ignored", "last_frame", "last_t_ns", "number",
-        "opened", "user", "waited", "waiting", "whole",
+        "aside", "client", "closed", "ends", "halves", "held_bytes", "ignored", "last_frame", "last_t_ns",
+        "number", "opened", "user", "waited", "waiting", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -90,6 +94,7 @@ class Connection:
         self.ignored = False
         self.closed = False
         self.waiting: list[_Segment] = []
+        self.aside: list[_Segment] = []
         self.held_bytes = 0
         self.waited = 0
         self.user: Any = None
@@ -103,10 +108,25 @@ def _ahead(segment: _Segment) -> int:
     return segment.seq - (segment.half.next_seq or 0) & _MASK
 
 
+def _hole(segment: _Segment) -> bool:
+    """Whether bytes are missing before a segment."""
+    return 0 < _ahead(segment) < _HALF
+
+
+def _early(segment: _Segment) -> bool:
+    """Whether a segment answers bytes that have not come."""
+    return segment.needs is not None and _unseen(segment.half.peer, segment.needs)
+
+
+def _unseen(half: Half, acked: int) -> bool:
+    """Whether an acknowledgement covers bytes of `half` that have not come. One byte is its FIN, not seen."""
+    return half.next_seq is not None and 1 < (acked - half.next_seq & _MASK) <= MAX_JUMP
+
+
 def _acknowledged(segment: _Segment) -> bool:
-    """Whether the other end has all that comes before a segment."""
+    """Whether the other end has all that comes before a segment; so too where it was not captured at all."""
     acked = segment.half.acked
-    return acked is not None and acked - segment.seq & _MASK < _HALF
+    return acked is None or acked - segment.seq & _MASK < _HALF
 
 
 class Sink(Protocol):
@@ -126,7 +146,11 @@ class Sink(Protocol):
 
 
 class Reassembler:
-    """All TCP connections of a capture; holds at most MAX_HELD_TOTAL bytes and MAX_CONNECTIONS of them."""
+    """All TCP connections of a capture; holds at most MAX_HELD_TOTAL bytes and MAX_CONNECTIONS of them.
+
+    ``retransmissions``: segments that came more than once, also in part. ``lost_bytes``: not captured.
+    ``strays``: segments given up because they fitted nowhere and the other end never acknowledged them.
+    """
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -136,6 +160,7 @@ class Reassembler:
         self._held_total = 0
         self.retransmissions = 0
         self.lost_bytes = 0
+        self.strays = 0
 
     def feed(self, place: Transport, data: bytes, frame: int, t_ns: int) -> None:
         """One segment: `place` says where in the packet `data` it lies. Never raises for what is in it."""
@@ -155,22 +180,26 @@ class Reassembler:
             seq = seq + 1 & _MASK
             if half.first_seq is None:
                 half.next_seq = half.first_seq = seq
+        peer = half.peer
         if flags & ACK:
-            half.peer.acked = ack
+            peer.acked = ack
         if length > 0:
+            early = bool(flags & ACK) and peer.next_seq != ack and _unseen(peer, ack)
             if (
                 half.next_seq == seq
                 and end <= len(data)
-                and not connection.ignored
-                and not connection.waiting
+                and not (early or connection.ignored or connection.waiting or connection.aside)
             ):
                 half.next_seq = seq + length & _MASK
                 self._sink.data(half, data[first:end], frame, t_ns)
             else:
-                self._unusual(_Segment(half, seq, data[first:end], length, frame, t_ns))
-        if connection.waiting:
+                needs = ack if early else None
+                self._unusual(_Segment(half, seq, data[first:end], length, frame, t_ns, needs))
+        if connection.waiting or connection.aside:
             self._patience(connection)
         if flags & (FIN | RST):
+            if flags & FIN and half.next_seq == seq + length & _MASK:
+                half.next_seq = seq + length + 1 & _MASK  # a FIN has a number of its own
             self._closing(half, flags, frame, t_ns)
 
     def finish(self) -> None:
@@ -178,7 +207,7 @@ class Reassembler:
         for connection in list(self._connections.values()):
             self._flush(connection)
             for half in connection.halves:
-                self._unseen(half)
+                self._missing_end(half)
             self._gone(connection)
         self._connections.clear()
         self._halves.clear()
@@ -215,7 +244,7 @@ class Reassembler:
 
     def _unusual(self, segment: _Segment) -> None:
         """A segment that is not simply the next one, whole, with nothing waiting."""
-        half, seq, data, length, frame, t_ns = segment
+        half, seq, data, length, frame, t_ns, _ = segment
         connection = half.connection
         if connection.ignored:
             half.next_seq = seq + length & _MASK
@@ -236,8 +265,8 @@ class Reassembler:
             self.retransmissions += 1
             if _MASK + 1 - ahead >= length:
                 return
-        blocked = connection.waiting and connection.waiting[0].half is not half
-        if blocked or 0 < ahead < _HALF:
+        blocked = connection.waiting and self._short(connection) is not half
+        if blocked or 0 < ahead < _HALF or _early(segment):
             self._wait(segment)
         else:
             self._deliver(segment)
@@ -245,7 +274,7 @@ class Reassembler:
 
     def _deliver(self, segment: _Segment) -> None:
         """Hand out what is new of a segment that begins at the next byte or before it."""
-        half, seq, data, length, frame, t_ns = segment
+        half, seq, data, length, frame, t_ns, _ = segment
         done = (half.next_seq or 0) - seq & _MASK
         if done >= length:
             return
@@ -272,63 +301,81 @@ class Reassembler:
         connection.waiting.append(segment)
         connection.held_bytes += len(segment.data)
         self._held_total += len(segment.data)
-        while connection.waiting and (
-            len(connection.waiting) > MAX_HELD_SEGMENTS
+        while (connection.waiting or connection.aside) and (
+            len(connection.waiting) + len(connection.aside) > MAX_HELD_SEGMENTS
             or connection.held_bytes > MAX_HELD_BYTES
             or self._held_total > MAX_HELD_TOTAL
         ):
-            self._give_up(connection)
+            if connection.aside:
+                self._drop(connection)
+            else:
+                self._skip(connection)
 
-    def _take(self, connection: Connection, place: int) -> _Segment:
-        segment = connection.waiting.pop(place)
+    def _take(self, connection: Connection, where: list[_Segment], place: int) -> _Segment:
+        segment = where.pop(place)
         connection.held_bytes -= len(segment.data)
         self._held_total -= len(segment.data)
         return segment
 
+    def _drop(self, connection: Connection) -> None:
+        """Give up a segment that nobody ever acknowledged."""
+        self._take(connection, connection.aside, 0)
+        self.strays += 1
+
+    @staticmethod
+    def _short(connection: Connection) -> Half:
+        """The direction whose bytes the first that waits is waiting for; its own when it can come now."""
+        first = connection.waiting[0]
+        return first.half.peer if _early(first) and not _hole(first) else first.half
+
     def _replay(self, connection: Connection) -> None:
         """Hand out what waits and can come now, in the order of capture, as far as that goes."""
-        while connection.waiting:
-            # The first that waits, or what brings its direction on.
-            first = connection.waiting[0].half
+        while (found := self._next(connection)) is not None:
+            self._deliver(self._take(connection, *found))
+
+    def _next(self, connection: Connection) -> tuple[list[_Segment], int] | None:
+        """Where the next segment stands that can come."""
+        if connection.waiting:
+            # The first that waits, or what brings on the direction that keeps it.
+            short = self._short(connection)
             for place, segment in enumerate(connection.waiting):
-                if segment.half is first and not 0 < _ahead(segment) < _HALF:
-                    self._deliver(self._take(connection, place))
-                    break
-            else:
-                return
+                if segment.half is short and not _hole(segment) and not _early(segment):
+                    return connection.waiting, place
+        for place, segment in enumerate(connection.aside):
+            if not _hole(segment):
+                return connection.aside, place
+        return None
 
     def _skip(self, connection: Connection) -> None:
-        """Take the bytes in front of the first that waits for lost."""
-        half = connection.waiting[0].half
-        nearest = min((each for each in connection.waiting if each.half is half), key=_ahead)
-        missing = _ahead(nearest)
-        if 0 < missing < _HALF:
-            half.next_seq = nearest.seq
-            self._lost(half, missing, nearest.frame, nearest.t_ns)
-        self._replay(connection)
-
-    def _give_up(self, connection: Connection) -> None:
-        """Too much waits. What the other end never acknowledged belongs nowhere; else there is a gap."""
+        """Do without what the first that waits is waiting for: bytes missing in its direction are lost."""
         first = connection.waiting[0]
-        if first.half.acked is None or _acknowledged(first):
-            self._skip(connection)
-        else:
-            self._take(connection, 0)
-            self._replay(connection)
+        if _hole(first):
+            half = first.half
+            first = min((each for each in connection.waiting if each.half is half), key=_ahead)
+            missing = _ahead(first)
+            if 0 < missing < _HALF:
+                half.next_seq = first.seq
+                self._lost(half, missing, first.frame, first.t_ns)
+        self._deliver(self._take(connection, connection.waiting, connection.waiting.index(first)))
+        self._replay(connection)
 
     def _patience(self, connection: Connection) -> None:
         connection.waited += 1
         if connection.waited <= PATIENCE:
             return
         connection.waited = 0
-        while connection.waiting and _acknowledged(connection.waiting[0]):
-            self._skip(connection)
-        if connection.waiting:
-            # It may still be sent again; the other direction does not wait any longer.
-            blocked = connection.waiting[0].half
-            for segment in [each for each in connection.waiting if each.half is blocked.peer]:
-                if not 0 < _ahead(segment) < _HALF:
-                    self._deliver(self._take(connection, connection.waiting.index(segment)))
+        acknowledged = [each for each in connection.aside if _acknowledged(each)]
+        if acknowledged:
+            connection.aside = [each for each in connection.aside if not _acknowledged(each)]
+            connection.waiting = acknowledged + connection.waiting
+        while connection.waiting:
+            first = connection.waiting[0]
+            if _hole(first) and not _acknowledged(first):
+                # It may still be sent again, or belong nowhere; nothing else waits for it any longer.
+                connection.aside.append(connection.waiting.pop(0))
+                self._replay(connection)
+            else:
+                self._skip(connection)
 
     def _closing(self, half: Half, flags: int, frame: int, t_ns: int) -> None:
         connection = half.connection
@@ -343,13 +390,15 @@ class Reassembler:
     def _flush(self, connection: Connection) -> None:
         while connection.waiting:
             self._skip(connection)
+        while connection.aside:
+            self._drop(connection)
 
-    def _unseen(self, half: Half) -> None:
+    def _missing_end(self, half: Half) -> None:
         """Bytes at the end that the peer has acknowledged and the capture does not hold."""
         if half.acked is None or half.next_seq is None or half.connection.ignored:
             return
         missing = half.acked - half.next_seq & _MASK
-        # One byte is the FIN, which has a number of its own.
+        # One byte is a FIN that was not captured.
         if 1 < missing < MAX_HELD_BYTES:
             self._lost(half, missing - half.fin, half.connection.last_frame, half.connection.last_t_ns)
 

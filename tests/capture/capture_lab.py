@@ -155,6 +155,14 @@ def messages_of(items: Iterable[Item]) -> list[tuple[str, bytes]]:
     return [(item.name, item.payload) for item in items if item.layer == "v2g" and not item.problem]
 
 
+def problems_of(items: Iterable[Item]) -> list[tuple[str, str]]:
+    return [(item.layer, item.problem) for item in items if item.problem]
+
+
+def frames_of(items: Iterable[Item]) -> list[int]:
+    return [item.frame for item in items if item.layer == "v2g" and not item.problem]
+
+
 # Files
 
 

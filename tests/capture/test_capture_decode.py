@@ -1,13 +1,11 @@
-"""Decoding packets: link layers, streams with faults, schema negotiation, hostile bytes."""
+"""Decoding packets: link and network layers, schema negotiation, SDP and SLAC."""
 
 from __future__ import annotations
 
-import gzip
-import itertools
-import json
-import random
+import shutil
 import struct
-import tracemalloc
+import subprocess
+from pathlib import Path
 
 import pytest
 from capture_lab import (
@@ -19,39 +17,30 @@ from capture_lab import (
     decoded,
     ethernet,
     exi_messages,
+    frames_of,
     ipv4,
     ipv6,
     messages_of,
+    pcap,
+    problems_of,
     session,
     tcp,
     udp,
     v2gtp,
+    written,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bench.capture import decode as decode_module
-from bench.capture import streams
 from bench.capture.decode import Decoder
 from bench.capture.files import Packet
 from bench.capture.items import Item
-from bench.capture.summary import Summary
 from bench.slac import mme
 from bench.v2g import codec, sdp
 from bench.v2g.messages import din, sap
 from bench.v2g.messages.iso20 import common
 from bench.v2g.messages.iso20 import commontypes as c
-from tests.shared import shared_dir
 
 MESSAGES = exi_messages()
-
-
-def problems_of(items: list[Item]) -> list[tuple[str, str]]:
-    return [(item.layer, item.problem) for item in items if item.problem]
-
-
-def frames_of(items: list[Item]) -> list[int]:
-    return [item.frame for item in items if item.layer == "v2g" and not item.problem]
 
 
 # A session
@@ -77,26 +66,32 @@ def test_a_session_in_order() -> None:
 # Link and network layers
 
 
-@pytest.mark.parametrize(
-    ("link", "wrap"),
-    [
-        (1, ethernet),
-        (1, lambda ip: ethernet(ip, tags=[0x8100])),
-        (1, lambda ip: ethernet(ip, tags=[0x88A8, 0x8100])),
-        (1, lambda ip: ethernet(ip, tags=[0x9100, 0x9100, 0x8100])),
-        (113, lambda ip: struct.pack(">HHH8sH", 0, 1, 6, b"\x02" * 8, 0x86DD) + ip),
-        (113, lambda ip: struct.pack(">HHH8sHHH", 0, 1, 6, b"\x02" * 8, 0x8100, 42, 0x86DD) + ip),
-        (276, lambda ip: struct.pack(">HHIHBB8s", 0x86DD, 0, 3, 1, 0, 6, b"\x02" * 8) + ip),
-        (101, lambda ip: ip),
-        (12, lambda ip: ip),
-        (229, lambda ip: ip),
-        (0, lambda ip: struct.pack("<I", 30) + ip),
-        (0, lambda ip: struct.pack(">I", 24) + ip),
-        (108, lambda ip: struct.pack(">I", 28) + ip),
-    ],
-)
+LINK_LAYERS = [
+    (1, ethernet),
+    (1, lambda ip: ethernet(ip, tags=[0x8100])),
+    (1, lambda ip: ethernet(ip, tags=[0x88A8, 0x8100])),
+    (1, lambda ip: ethernet(ip, tags=[0x9100, 0x9100, 0x8100])),
+    (113, lambda ip: struct.pack(">HHH8sH", 0, 1, 6, b"\x02" * 8, 0x86DD) + ip),
+    (113, lambda ip: struct.pack(">HHH8sHHH", 0, 1, 6, b"\x02" * 8, 0x8100, 42, 0x86DD) + ip),
+    (276, lambda ip: struct.pack(">HHIHBB8s", 0x86DD, 0, 3, 1, 0, 6, b"\x02" * 8) + ip),
+    (101, lambda ip: ip),
+    (12, lambda ip: ip),
+    (229, lambda ip: ip),
+    (0, lambda ip: struct.pack("<I", 30) + ip),
+    (0, lambda ip: struct.pack(">I", 24) + ip),
+    (108, lambda ip: struct.pack(">I", 28) + ip),
+]
+"""Link type, and what makes a frame of it out of an IPv6 packet."""
+
+
+def bare_session() -> list[bytes]:
+    """The IPv6 packets of a session."""
+    return [frame[14 : 14 + 40 + int.from_bytes(frame[18:20], "big")] for frame in session()]
+
+
+@pytest.mark.parametrize(("link", "wrap"), LINK_LAYERS)
 def test_link_layers(link: int, wrap) -> None:
-    frames = [wrap(frame[14 : 14 + 40 + int.from_bytes(frame[18:20], "big")]) for frame in session()]
+    frames = [wrap(each) for each in bare_session()]
     items = decoded(frames, link=link)
     assert messages_of(items) == MESSAGES
     assert not problems_of(items)
@@ -148,217 +143,23 @@ def test_an_unknown_link_type_is_named() -> None:
     assert decoder.problems == ["3 packets of link type 147, which is not read"]
 
 
-# TCP
+# As another reader sees it
 
 
-def shuffled(frames: list[bytes], rng: random.Random, *, within: int) -> list[bytes]:
-    """Every frame at most `within` places from where it was."""
-    order = sorted(range(len(frames)), key=lambda place: place + rng.uniform(0, within))
-    return [frames[place] for place in order]
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.data())
-def test_any_segmentation_order_and_repetition_gives_the_same_messages(data: st.DataObject) -> None:
-    """Messages cut anywhere, segments repeated, overlapping, out of order: nothing lost, nothing twice."""
-    rng = data.draw(st.randoms(use_true_random=False))
-    talk = Talk(sequence=[2**32 - 40, data.draw(st.integers(0, 2**32 - 1))])
-    frames = talk.open()
-    for index, (_, exi) in enumerate(MESSAGES):
-        stream = v2gtp(exi)
-        start = talk.sequence[index % 2]
-        cuts = sorted({0, len(stream), *(rng.randrange(len(stream)) for _ in range(rng.randrange(4)))})
-        pieces = []
-        for low, high in itertools.pairwise(cuts):
-            early = max(0, low - rng.choice((0, 0, 5)))  # overlaps what was sent before
-            pieces.append(talk.segment(index % 2, stream[early:high], seq=start + early))
-            if rng.random() < 0.3:
-                pieces.append(pieces[-1])
-        talk.sequence[index % 2] = (start + len(stream)) % 2**32
-        rng.shuffle(pieces)
-        frames += pieces
-        frames.append(talk.segment(1 - index % 2, flags=0x10))
-    decoder = Decoder()
-    items = decoded(frames + talk.close(), decoder=decoder)
-    assert messages_of(items) == MESSAGES
-    assert not problems_of(items)
-    assert decoder.lost_bytes == 0
-
-
-def test_the_frame_of_a_message_is_that_of_the_segment_that_completes_it() -> None:
-    talk = Talk()
-    frames = talk.open()
-    first, second, third = (v2gtp(exi) for _, exi in (MESSAGES[0], MESSAGES[2], MESSAGES[4]))
-    start = talk.sequence[0]
-    stream = first + second + third
-    cut = len(first) + 3
-    late = talk.segment(0, stream[:cut], seq=start)  # all of the first, and the beginning of the second
-    frames += [talk.segment(0, stream[cut:], seq=start + cut), late]
-    items = decoded(frames)
-    assert [(item.name, item.frame) for item in items if item.layer == "v2g"] == [
-        ("supportedAppProtocolReq", 5),
-        ("SessionSetupReq", 5),
-        ("ServiceDiscoveryReq", 4),
-    ]
-
-
-def test_lost_packets_are_told_and_the_stream_goes_on() -> None:
-    frames = session()
-    lost = v2gtp(MESSAGES[2][1])
-    decoder = Decoder()
-    items = decoded(frames[:7] + frames[8:], decoder=decoder)
-    assert messages_of(items) == MESSAGES[:2] + [each for each in MESSAGES[2:] if each != MESSAGES[2]]
-    assert problems_of(items) == [("tcp", f"{len(lost)} bytes were not captured")]
-    assert decoder.lost_bytes == len(lost)
-
-
-def test_a_loss_is_found_without_waiting_for_the_end() -> None:
-    """The peer has acknowledged the bytes, so that they will not come any more."""
-    talk = Talk()
-    frames = talk.open() + talk.say(0, v2gtp(MESSAGES[0][1])) + talk.say(1, v2gtp(MESSAGES[1][1]))
-    talk.say(0, v2gtp(MESSAGES[2][1]))  # not captured
-    for _ in range(20):
-        frames += talk.say(0, v2gtp(MESSAGES[4][1])) + talk.say(1, v2gtp(MESSAGES[3][1]))
-    decoder = Decoder()
-    before_the_end: list[Item] = []
-    for number, frame in enumerate(frames, 1):
-        before_the_end += decoder.feed(Packet(number, number, 1, frame, False))
-    assert sum(item.name == "ServiceDiscoveryReq" for item in before_the_end) == 20
-    assert not messages_of(decoder.finish())
-
-
-def test_a_response_waits_while_a_part_of_its_request_is_missing() -> None:
-    """The first half of the request was captured late, behind the other half and the response."""
-    talk = Talk()
-    frames = talk.open()
-    request, response = v2gtp(MESSAGES[0][1]), v2gtp(MESSAGES[1][1])
-    halves = [talk.segment(0, request[:30]), talk.segment(0, request[30:])]
-    frames += [halves[1], talk.segment(1, response), halves[0]]
-    items = decoded(frames)
-    assert messages_of(items) == MESSAGES[:2]
-    assert frames_of(items) == [6, 5]
-
-
-@pytest.mark.parametrize("end", [0, 1])
-def test_a_segment_that_belongs_nowhere_takes_nothing_else_away(end: int) -> None:
-    """Somebody's segment with a wrong sequence number, which the other end does not acknowledge."""
-    talk = Talk()
-    frames = talk.open()
-    for index, (_, exi) in enumerate(MESSAGES * 8):
-        frames += talk.say(index % 2, v2gtp(exi))
-        if index == 6:
-            frames.append(talk.segment(end, b"spoofed", flags=8, seq=talk.sequence[end] + 1_000_000))
-    decoder = Decoder()
-    items: list[Item] = []
-    for number, frame in enumerate(frames, 1):
-        items += decoder.feed(Packet(number, number, 1, frame, False))
-    assert len(messages_of(items)) >= 8 * len(MESSAGES) - streams.PATIENCE
-    assert not problems_of(items)
-    items += decoder.finish()
-    assert sorted(messages_of(items)) == sorted(MESSAGES * 8)
-
-
-def test_a_capture_of_one_direction_only() -> None:
-    frames = [frame for frame in session() if frame[6:12] and frame[14 + 8 + 15] == 0x0C]
-    assert messages_of(decoded(frames)) == MESSAGES[::2]
-    assert messages_of(decoded(frames[:4] + frames[5:])) == [*MESSAGES[:2:2], *MESSAGES[4::2]]
-
-
-def test_a_loss_within_a_message_gives_the_message_up_and_nothing_else() -> None:
-    talk = Talk()
-    frames = talk.open()
-    stream = v2gtp(MESSAGES[0][1])
-    frames.append(talk.segment(0, stream[:20]))
-    talk.segment(0, stream[20:40])  # not captured
-    frames += [talk.segment(0, stream[40:]), *talk.say(0, v2gtp(MESSAGES[2][1])), *talk.close()]
-    items = decoded(frames)
-    assert messages_of(items) == [MESSAGES[2]]
-    left = len(stream) - 40
-    assert [text for _, text in problems_of(items)] == [
-        "20 bytes were not captured",
-        f"a message of {len(stream) - 8} bytes, type 0x8001, of which 12 are there",
-        f"{left} bytes that are no V2GTP message",
-    ]
-
-
-def test_the_end_of_a_stream_that_was_acknowledged_but_not_captured() -> None:
-    talk = Talk()
-    frames = talk.open() + talk.say(0, v2gtp(MESSAGES[0][1]))
-    talk.segment(0, v2gtp(MESSAGES[2][1]))
-    frames.append(talk.segment(1, flags=0x10))
-    assert problems_of(decoded(frames)) == [("tcp", f"{8 + len(MESSAGES[2][1])} bytes were not captured")]
-
-
-def test_packets_captured_in_part() -> None:
-    """A snap length: headers and the beginnings of messages are there, the rest is a known loss."""
-    frames = session()
-    cut = max(len(frame) for frame in frames) - 4
-    items = decoded([frame[:cut] for frame in frames])
-    longest = max(MESSAGES, key=lambda each: len(each[1]))
-    kept = [each for each in MESSAGES if each != longest]
-    assert [each for each in messages_of(items) if each != longest] == kept
-    assert ("tcp", "4 bytes were not captured") in problems_of(items)
-
-
-def test_reset_and_a_new_connection_on_the_same_ports() -> None:
-    talk = Talk()
-    frames = talk.open() + talk.say(0, v2gtp(MESSAGES[0][1])) + [talk.segment(0, b"", flags=0x14)]
-    again = Talk(sequence=[77, 2**31])
-    frames += again.open()
-    for index, (_, exi) in enumerate(MESSAGES):
-        frames += again.say(index % 2, v2gtp(exi))
-    items = decoded(frames)
-    assert messages_of(items) == MESSAGES[:1] + MESSAGES
-    assert {item.connection for item in items} == {1, 2}
-    assert [item.name for item in items if item.layer == "tcp"] == ["connect", "reset", "connect"]
-
-
-def test_a_new_connection_on_the_same_ports_whose_beginning_was_not_captured() -> None:
-    """Its sequence numbers lie anywhere: nothing of it must be taken for a retransmission."""
-    for start in (10_000, 2**30, 2**31 + 5, 2**32 - 2**25):
-        talk = Talk(sequence=[start, start + 2**30])
-        again = Talk(sequence=[start + 2**31 - 2**20, start])
-        frames = []
-        for each in (talk, again):
-            for index, (_, exi) in enumerate(MESSAGES):
-                frames += each.say(index % 2, v2gtp(exi))
-        assert messages_of(decoded(frames)) == MESSAGES + MESSAGES
-
-
-def test_repeated_syn_and_keep_alive() -> None:
-    talk = Talk()
-    frames = talk.open()
-    frames = frames[:1] + frames[:2] + frames[1:]
-    frames += talk.say(0, v2gtp(MESSAGES[0][1]))
-    frames.append(talk.segment(0, b"\0", flags=0x10, seq=talk.sequence[0] - 1))
-    frames += talk.say(1, v2gtp(MESSAGES[1][1]))
-    items = decoded(frames)
-    assert messages_of(items) == MESSAGES[:2]
-    assert not problems_of(items)
-
-
-def test_every_packet_twice() -> None:
-    """A capture on two interfaces of a bridge."""
-    items = decoded([frame for frame in session() for _ in range(2)])
-    assert messages_of(items) == MESSAGES
-    assert not problems_of(items)
-
-
-def test_many_messages_in_one_segment() -> None:
-    talk = Talk()
-    frames = talk.open() + talk.say(0, b"".join(v2gtp(MESSAGES[0][1]) for _ in range(10)))
-    items = decoded(frames)
-    assert messages_of(items) == MESSAGES[:1] * 10
-    assert set(frames_of(items)) == {4}
-
-
-def test_one_byte_a_segment() -> None:
-    talk = Talk()
-    frames = talk.open()
-    for index, (_, exi) in enumerate(MESSAGES):
-        for byte in v2gtp(exi):
-            frames.append(talk.segment(index % 2, bytes([byte])))
-    assert messages_of(decoded(frames)) == MESSAGES
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+@pytest.mark.parametrize(("link", "wrap"), LINK_LAYERS)
+def test_tshark_finds_the_same_in_the_same_frames(link: int, wrap, tmp_path: Path) -> None:
+    """The frames of this file are what they are meant to be: tshark sees TCP with the same payloads."""
+    frames = [wrap(each) for each in bare_session()]
+    path = written(tmp_path, pcap(frames, link=link))
+    fields = ("-T", "fields", "-e", "frame.number", "-e", "tcp.payload")
+    done = subprocess.run(
+        ["tshark", "-n", "-r", path, "-Y", "tcp.len > 0", *fields],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    theirs = [line.split("\t") for line in done.stdout.splitlines()]
+    ours = [item for item in decode_module.decode(path) if item.layer == "v2g"]
+    assert [(str(item.frame), v2gtp(item.payload).hex()) for item in ours] == [tuple(each) for each in theirs]
 
 
 # Which message set
@@ -523,114 +324,3 @@ def test_slac_cut_short_and_unknown() -> None:
     assert item.problem
     [item] = decoded([ethernet(b"\x00\x4e\xa1" + bytes(40), 0x88E1)])
     assert (item.name, item.problem) == ("MME 0xa14e", "")
-
-
-# Hostile bytes
-
-
-@settings(max_examples=400, deadline=None)
-@given(st.data())
-def test_nothing_on_the_wire_makes_the_decoder_raise(data: st.DataObject) -> None:
-    rng = data.draw(st.randoms(use_true_random=False))
-    slac = mme.build_frame(mme.AttenCharInd(), destination=b"\xff" * 6, source=b"\x02" * 6)
-    frames = [*session(), slac]
-    for _ in range(rng.randrange(1, 8)):
-        place = rng.randrange(len(frames))
-        frame = bytearray(frames[place] or b"\0")
-        kind = rng.randrange(5)
-        if kind == 0:
-            frame[rng.randrange(len(frame))] = rng.randrange(256)
-        elif kind == 1:
-            frame = frame[: rng.randrange(len(frame))]
-        elif kind == 2:
-            frames.insert(rng.randrange(len(frames)), bytes(frame))
-        elif kind == 3:
-            frame[14:] = rng.randbytes(rng.randrange(200))
-        else:
-            del frames[place]
-            continue
-        frames[place] = bytes(frame)
-    link = rng.choice((1, 1, 1, 0, 12, 101, 108, 113, 228, 229, 276, 65535))
-    for item in decoded(frames, link=link):
-        assert item.to_json()["frame"] <= len(frames)
-        assert isinstance(item.fields, dict)
-
-
-def sample_messages() -> list[bytes]:
-    """Messages of this file, and one of each name of the shared captures, where they are there."""
-    found = {name: exi for name, exi in MESSAGES}
-    shared = shared_dir()
-    for path in sorted((shared / "captures").glob("*.truth.json.gz")) if shared else ():
-        for each in json.loads(gzip.decompress(path.read_bytes()))["v2gtp"]:
-            if "exi" in each:
-                found.setdefault(f"{each['schema']} {each['name']}", bytes.fromhex(each["exi"]))
-    return list(found.values())
-
-
-SAMPLES = sample_messages()
-
-
-@settings(max_examples=120, deadline=None)
-@given(st.randoms(use_true_random=False))
-def test_no_message_makes_decoder_or_summary_raise(rng: random.Random) -> None:
-    """Messages with bits turned over: still EXI, yet of what the schema does not allow."""
-    talk = Talk()
-    frames = talk.open()
-    for index in range(30):
-        message = bytearray(rng.choice(SAMPLES if rng.random() < 0.7 else SAMPLES[:2]))
-        for _ in range(rng.randrange(4)):
-            message[rng.randrange(1, len(message))] ^= 1 << rng.randrange(8)
-        kind = rng.choice((0x8001, 0x8001, 0x8002, 0x8003, 0x8004, 0x8101))
-        frames.append(talk.segment(index % 2, v2gtp(bytes(message), kind)))
-    summary = Summary()
-    for item in decoded(frames):
-        summary.add(item)
-        json.dumps([item.to_json(), item.fields], default=str)
-    json.dumps(summary.to_json())
-
-
-def test_every_frame_cut_off_everywhere() -> None:
-    for frame in [*session(), mme.build_frame(mme.SetKeyReq(), destination=b"\xff" * 6, source=b"\x02" * 6)]:
-        for length in range(len(frame)):
-            for link in (1, 113, 276, 101, 0):
-                decoded([frame[:length]], link=link)
-
-
-def test_memory_is_bounded_whatever_comes() -> None:
-    """Thousands of connections with a hole each, and messages announced that never come."""
-    decoder = Decoder()
-    data = v2gtp(bytes(60_000))[:1400]
-
-    def flood(count: int) -> None:
-        for number in range(count):
-            port = number % 65_000 + 1
-            for seq in (1, 3_000, 6_000):
-                segment = tcp(data, seq=seq, source_port=port, target_port=number // 65_000 + 1)
-                decoder.feed(Packet(number + 1, number, 1, ethernet(ipv6(segment)), False))
-
-    flood(1_000)
-    tracemalloc.start()
-    flood(2_000)
-    held, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert held < 8_000_000
-    assert len(decoder._tcp._connections) <= streams.MAX_CONNECTIONS
-
-
-def test_what_one_direction_holds_back_is_bounded() -> None:
-    talk = Talk()
-    decoder = Decoder()
-    for number, frame in enumerate(talk.open() + talk.say(0, v2gtp(MESSAGES[0][1])), 1):
-        decoder.feed(Packet(number, 0, 1, frame, False))
-    most = 0
-    for index in range(1_500):
-        frame = talk.segment(0, bytes(1000), flags=8, seq=talk.sequence[0] + 5_000 + 1_500 * index)
-        decoder.feed(Packet(10 + index, 0, 1, frame, False))
-        [connection] = decoder._tcp._connections.values()
-        most = max(most, len(connection.waiting))
-        assert sum(len(each.data) for each in connection.waiting) == connection.held_bytes
-        assert connection.held_bytes <= streams.MAX_HELD_BYTES
-        assert len(connection.waiting) <= streams.MAX_HELD_SEGMENTS
-    assert most > 100
-    decoder.finish()
-    assert decoder._tcp._held_total == 0
