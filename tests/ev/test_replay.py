@@ -27,7 +27,7 @@ from bench.ev.replay import Player, Replayed
 from bench.ev.script import Script, ScriptError
 from bench.pki import Pki
 from bench.timeline import Timeline
-from bench.v2g import codec
+from bench.v2g import codec, v2gtp
 from bench.v2g.messages import din, iso2, sap
 
 FAST = 1000.0
@@ -186,7 +186,8 @@ def fake_play(secc: FakeSecc, timeline: Timeline, car: Make) -> Iterator[Callabl
 
     def run(kind: str = "dc", **options: Any) -> Replayed:
         played = captured(car, **KINDS[kind])
-        profile = profile_of(played).with_changes(pace__ongoing_limit_s=0.3)
+        limits = ("ongoing_limit_s", "precharge_limit_s", "cable_check_limit_s")
+        profile = profile_of(played).with_changes(**{f"pace__{each}": 0.3 for each in limits})
         made.append(
             EvEmulator(
                 None,
@@ -304,7 +305,7 @@ def test_an_answer_of_another_kind_ends_the_replay(
         ResponseCode=iso2.responseCode.OK
     )
     result = fake_play()
-    assert result.reason == "ServiceDiscoveryReq was refused: SessionStopRes"
+    assert result.reason == "ServiceDiscoveryReq did not succeed: SessionStopRes"
     assert result.differences[0].actual == "SessionStopRes OK"
 
 
@@ -339,12 +340,24 @@ def test_whatever_the_charger_answers_ends_in_a_result(
     assert isinstance(result, Replayed) and (result.finished or result.reason)
 
 
+def test_an_answer_outside_the_schema_ends_the_replay(
+    secc: FakeSecc, fake_play: Callable[..., Replayed]
+) -> None:
+    header = iso2.MessageHeader(SessionID=secc.session_id)
+    answer = iso2.SessionSetupRes(ResponseCode=iso2.responseCode.OK, EVSEID="x")
+    body = iso2.Body(BodyElement=answer)
+    exi = codec.encode(iso2.V2G_Message(Header=header, Body=body), deviations=True)
+    secc.answers["SessionSetupReq"] = lambda request, fake: v2gtp.pack(v2gtp.PAYLOAD_V2G_EXI, exi)
+    result = fake_play()
+    assert "SessionSetupReq did not succeed: SessionSetupRes: " in (result.reason or "")
+
+
 def test_a_capture_that_begins_after_the_negotiation(car: Make) -> None:
     played = captured(car, **KINDS["dc"])
     cut = dataclasses.replace(played, steps=played.steps[1:])
     result = play(car(profile_of(played), tls=False), cut)
     assert result.finished and result.reason is None and result.differences == []
-    assert result.added == ["supportedAppProtocolReq"]
+    assert result.added[0] == "supportedAppProtocolReq"
 
 
 # --- the script itself --------------------------------------------------------------------------------------
