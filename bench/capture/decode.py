@@ -73,7 +73,8 @@ class _Stream:
 class Decoder:
     """Takes packets in the order of capture and gives the items that each completes.
 
-    ``keylog`` may grow while packets come. ``problems``: what kept packets from being read, in general terms.
+    ``keylog`` may grow while packets come, also by packets that disclose TLS secrets. ``problems``: what kept
+    packets from being read, in general terms.
     ``packets``: how many were fed. ``tls_seen``: whether there was TLS that may need secrets.
     """
 
@@ -152,7 +153,9 @@ class Decoder:
     def _homeplug(self, packet: Packet, offset: int) -> None:
         data, link = packet.data, packet.link
         source, target = layers.stations(link, data)
-        whole = data if link == layers.ETHERNET else target + source + b"\x88\xe1" + data[offset:]
+        # With more tags than a frame of ours can have it is read without them.
+        plain = link == layers.ETHERNET and offset <= 14 + 4 * mme.MAX_VLAN_TAGS
+        whole = data if plain else target + source + b"\x88\xe1" + data[offset:]
         src, dst = source.hex(":"), target.hex(":")
         kind = int.from_bytes(data[offset + 1 : offset + 3], "little")
         try:
@@ -190,7 +193,7 @@ class Decoder:
         length = data[start + 4] << 8 | data[start + 5]
         payload = data[start + 8 : min(end, start + length) if length >= 8 else end]
         looks = payload[:2] == b"\x01\xfe" and len(payload) >= 8
-        if not looks and sdp.PORT not in (source_port, target_port):
+        if not looks and (self.keylog.disclosed(payload) or sdp.PORT not in (source_port, target_port)):
             return
         kind = payload[2] << 8 | payload[3] if looks else 0
         name, problem = "undecodable", ""
@@ -260,7 +263,7 @@ class Decoder:
         stream: _Stream = connection.user
         if stream.mode not in ("v2g", "tls"):
             return
-        if how == "fin" and connection.waiting:
+        if how == "fin" and half.short:
             # The bytes before the FIN are not all there yet.
             self._event(connection, half.end, "close", frame, t_ns)
             return

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from bench.capture.items import Item
 from bench.capture.tls_events import TlsEvent
-from bench.v2g import v2gtp
+from bench.v2g import sdp, v2gtp
 
 SOURCE = "sniffer"
 MAX_CONNECTIONS = 512
@@ -27,6 +27,7 @@ _FROM_EV = frozenset(
     )
 )
 _FROM_EVSE = frozenset(("CM_SLAC_PARM.CNF", "CM_ATTEN_CHAR.IND", "CM_VALIDATE.CNF", "CM_SLAC_MATCH.CNF"))
+_SECURITY = {sdp.SECURITY_TLS: "tls", sdp.SECURITY_NONE: "none"}
 _DONE = frozenset(("finished", "ChangeCipherSpec"))
 
 
@@ -94,9 +95,10 @@ class EventMaker:
             data |= {"dir": "tx", "destination": item.dst, "port": item.dst_port}
         elif item.name == "SDPRes":
             data |= {"dir": "rx", "address": fields.get("address"), "port": fields.get("port")}
-        for name in ("security", "transport"):
-            if name in fields:
-                data[name] = str(fields[name])
+        if "security" in fields:
+            data["security"] = _SECURITY.get(fields["security"], str(fields["security"]))
+        if "transport" in fields:
+            data["transport"] = str(fields["transport"])
         return [("sdp", item.name, data)]
 
     def _tcp(self, item: Item) -> list[tuple[str, str, dict[str, Any]]]:
@@ -105,7 +107,9 @@ class EventMaker:
         if item.name == "connect":
             connection.ev = (item.src, item.src_port)
             data |= {"address": item.dst, "port": item.dst_port}
-        elif item.name == "gap":
+        if connection.ev is not None:
+            data["dir"] = _way(connection.ev == (item.src, item.src_port))
+        if item.name == "gap":
             return [("v2g-error", "gap", data | {"text": item.problem})]
         return [("tcp", item.name, data)]
 
@@ -157,6 +161,8 @@ class EventMaker:
             connection.ev = end if item.name.endswith("Req") else (item.dst, item.dst_port)
         from_ev = connection.ev == end
         data = self._common(item) | {"connection": item.connection}
+        if item.inferred:
+            data["inferred"] = True
         if item.message is None:
             text = item.problem or "undecodable"
             return [
@@ -169,13 +175,27 @@ class EventMaker:
             "response_code": item.response_code or None,
             "exi": item.exi,
             "tls": item.tls,
-        }
+        } | _remarked(item)
+        processing = getattr(item.body, "EVSEProcessing", None)
+        if processing is not None:
+            data["processing"] = str(processing)
         if from_ev:
             connection.asked_ns = item.t_ns
         elif connection.asked_ns is not None:
             data["rtt_s"] = (item.t_ns - connection.asked_ns) / 1e9
             connection.asked_ns = None
         return [("v2g", item.name, data)]
+
+
+def _remarked(item: Item) -> dict[str, str]:
+    """`problem` is what breaks the standard in a message that could be read, `tolerated` what is merely
+    uncommon, or may be due to a schema that had to be guessed.
+    """
+    said: dict[str, list[str]] = {"problem": [], "tolerated": []}
+    for each in item.findings:
+        breach = getattr(each, "breach", True) and not item.inferred
+        said["problem" if breach else "tolerated"].append(str(getattr(each, "located", each)))
+    return {key: "; ".join(dict.fromkeys(texts)) for key, texts in said.items() if texts}
 
 
 def _way(from_ev: bool) -> str:

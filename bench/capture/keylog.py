@@ -2,7 +2,8 @@
 
 Source: draft-ietf-tls-keylogfile. One line a secret: label, client random (32 bytes hex), secret (hex).
 A key log that grows while the session runs is the normal case: lines may come after the first record that
-needs them.
+needs them. Test equipment may also disclose them as text in UDP packets (dSPACE's DS5366 does): such a packet
+holds one or more whole lines.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _KNOWN = re.compile(
     r"^(CLIENT_RANDOM|(CLIENT|SERVER)_HANDSHAKE_TRAFFIC_SECRET|(CLIENT|SERVER)_TRAFFIC_SECRET_\d{1,4}"
     r"|CLIENT_EARLY_TRAFFIC_SECRET)$"
 )
+_DISCLOSURE = re.compile(rb"[A-Z][A-Z0-9_]{0,63}[ \t]+[0-9A-Fa-f]{64}[ \t]")
 _MASTER_SECRET_BYTES = 48
 _NOTHING: Mapping[str, bytes] = {}
 
@@ -60,6 +62,18 @@ class KeyLog:
         self._unfinished = last if len(last) <= _MAX_LINE else ""
         return self.generation - before
 
+    def disclosed(self, payload: bytes) -> bool:
+        """Take in the lines of a UDP packet; returns whether it held any.
+
+        Anybody on the wire may send one: it adds what is not known, and never replaces or displaces a secret.
+        """
+        if not _DISCLOSURE.match(payload):
+            return False
+        found = False
+        for line in re.split(r"[\r\n\0]+", payload.decode("latin-1")):
+            found |= self._line(line, replace=False)
+        return found
+
     def secrets(self, client_random: bytes) -> Mapping[str, bytes]:
         """The secrets of one session by label; empty when the log has none."""
         return self._sessions.get(client_random, _NOTHING)
@@ -74,7 +88,7 @@ class KeyLog:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def _line(self, line: str) -> bool:
+    def _line(self, line: str, *, replace: bool = True) -> bool:
         found = _LINE.match(line) if len(line) <= _MAX_LINE else None
         if found is None or not _KNOWN.match(found[1]):
             return False
@@ -84,10 +98,13 @@ class KeyLog:
             return False
         session = self._sessions.get(client_random)
         if session is None:
+            if not replace and len(self._sessions) >= MAX_SESSIONS:
+                return False
             while len(self._sessions) >= MAX_SESSIONS:
                 del self._sessions[next(iter(self._sessions))]
             session = self._sessions[client_random] = {}
-        if session.get(label) != secret and (label in session or len(session) < MAX_LABELS):
+        known = label in session
+        if session.get(label) != secret and (replace if known else len(session) < MAX_LABELS):
             session[label] = secret
             self.generation += 1
         return True

@@ -23,7 +23,7 @@ from typing import Literal, Protocol
 
 from bench.capture.packet_ring import Frame, PacketRing
 from bench.capture.pcapng import PcapngWriter, secrets_first
-from bench.capture.socket_tap import SocketTap, Tap
+from bench.capture.socket_tap import FrameTap, SocketTap, Tap
 
 __all__ = ["Listener", "Sniffer", "SocketTap", "Tap"]
 
@@ -51,10 +51,10 @@ class Sniffer:
     """Captures one interface into a pcapng file from `start` to `stop`.
 
     `method` is "af_packet" or "socket_tap", `reason` why; `tap` takes socket payloads (and ignores them with
-    a raw capture). `packets` and `dropped` count while it runs; `error` is the first thing that went wrong,
-    "" if nothing. `keylog` is a TLS key log file whose lines go into the capture as they appear. `listener`
-    gets the frames too (raw capture only). `on_lost(count)` is called from the capture thread when frames
-    were lost.
+    a raw capture) and the frames of a tunnel. `packets` and `dropped` count while it runs; `error` is the
+    first thing that went wrong, "" if nothing. `keylog` is a TLS key log file whose lines go into the capture
+    as they appear. `listener` gets the frames too (raw capture only). `on_lost(count)` is called from the
+    capture thread when frames were lost.
     """
 
     def __init__(
@@ -118,6 +118,7 @@ class Sniffer:
             number = self._writer.add_interface(self.interface, description=description)
             self.tap = SocketTap(self._writer, number)
             return self
+        self.tap = FrameTap(self._writer)
         self.method, self.reason = "af_packet", f"raw socket on {self.interface}"
         self._writer.add_interface(self.interface, description="captured")
         self._ring = ring
@@ -212,12 +213,15 @@ class Sniffer:
         if self._ring is not None:
             self._look_around()
             if self._writer is not None:
-                self._writer.statistics(received=self.packets, dropped=self.dropped, t_ns=time.time_ns())
+                self._writer.statistics(
+                    received=self._ring.received, dropped=self._ring.lost, t_ns=time.time_ns()
+                )
             self._ring.close()
             self._ring = None
-        if isinstance(self.tap, SocketTap):
+        if isinstance(self.tap, FrameTap):
             tap, self.tap = self.tap, Tap()
-            tap.stop()
+            if isinstance(tap, SocketTap):
+                tap.stop()
             self.dropped += tap.dropped
             self.error = self.error or tap.error
         if self._writer is not None:

@@ -47,8 +47,31 @@ class Tap:
     def tcp_close(self, flow: Flow, t_ns: int, *, outgoing: bool = True) -> None:
         """The connection was closed, by the local side when `outgoing`."""
 
+    def ethernet(self, frame: bytes, t_ns: int) -> None:
+        """A whole Ethernet frame that went over no interface of this host (a tunnel to a simulated modem)."""
 
-class SocketTap(Tap):
+
+class FrameTap(Tap):
+    """Writes the frames of a tunnel beside what is captured from an interface; `error` is "" or why not."""
+
+    def __init__(self, writer: PcapngWriter) -> None:
+        self._writer = writer
+        self._tunnel: int | None = None
+        self.dropped = 0
+        self.error = ""
+
+    def ethernet(self, frame: bytes, t_ns: int) -> None:
+        """See `Tap.ethernet`. Called by one thread at a time."""
+        try:
+            if self._tunnel is None:
+                self._tunnel = self._writer.add_interface("plc", description="frames to and from the modem")
+            self._writer.packet_monotonic(frame, t_ns, interface=self._tunnel)
+        except (OSError, ValueError) as error:
+            self.error = self.error or f"frame not written: {error}"
+            self.dropped += 1
+
+
+class SocketTap(FrameTap):
     """Queues socket payloads (bounded; `dropped` counts the rest) and writes them as frames from its own
     thread.
 
@@ -58,14 +81,12 @@ class SocketTap(Tap):
     """
 
     def __init__(self, writer: PcapngWriter, interface: int) -> None:
-        self._writer = writer
+        super().__init__(writer)
         self._interface = interface
         self._queue: queue.Queue[_Item | None] = queue.Queue(_MAX_QUEUED)
         self._sequences: dict[tuple[Flow, bool], int] = {}
         self._may_build = threading.Event()
         self._thread = threading.Thread(target=self._run, name="socket-tap", daemon=True)
-        self.dropped = 0
-        self.error = ""
         if frames.scapy_loaded():
             self._may_build.set()
         self._thread.start()

@@ -36,10 +36,10 @@ _fields = struct.Struct(">IIH").unpack_from
 
 class Half:
     """One direction of a connection, that from ``end`` (0 or 1). ``next_seq``: sequence number of the next
-    byte, None before the first.
+    byte, None before the first. ``short``: its FIN came while bytes in front of it were missing.
     """
 
-    __slots__ = ("acked", "connection", "end", "fin", "first_seq", "next_seq", "peer")
+    __slots__ = ("acked", "connection", "end", "fin", "first_seq", "next_seq", "peer", "short")
 
     def __init__(self, connection: Connection, end: int) -> None:
         self.connection = connection
@@ -49,6 +49,7 @@ class Half:
         self.first_seq: int | None = None
         self.acked: int | None = None  # what the other end has acknowledged of this direction
         self.fin = False
+        self.short = False
 
 
 class _Segment(NamedTuple):
@@ -198,9 +199,7 @@ class Reassembler:
         if connection.waiting or connection.aside:
             self._patience(connection)
         if flags & (FIN | RST):
-            if flags & FIN and half.next_seq == seq + length & _MASK:
-                half.next_seq = seq + length + 1 & _MASK  # a FIN has a number of its own
-            self._closing(half, flags, frame, t_ns)
+            self._closing(half, flags, seq + length & _MASK, frame, t_ns)
 
     def finish(self) -> None:
         """Nothing more comes: what is held back is told, with its gaps."""
@@ -220,7 +219,7 @@ class Reassembler:
             connection = known.connection
             if known.first_seq == seq + 1 & _MASK:
                 return known  # the SYN once more
-            answers = flags & ACK or known.peer.first_seq is None
+            answers = flags & ACK or known.peer.first_seq is None or known.acked == seq + 1 & _MASK
             if known.first_seq is None and answers and not connection.closed:
                 if connection.client is None:
                     connection.client = 1 - known.end if flags & ACK else known.end
@@ -253,7 +252,10 @@ class Reassembler:
                 self._sink.data(half, data, frame, t_ns)
             return
         if half.next_seq is None:
-            half.next_seq = half.first_seq = seq
+            # What the other end has acknowledged came before: the bytes between may still come.
+            acked = half.acked
+            start = acked if acked is not None and seq - acked & _MASK < MAX_HELD_BYTES else seq
+            half.next_seq = half.first_seq = start
         ahead = seq - half.next_seq & _MASK
         if MAX_JUMP < ahead < _MASK + 1 - MAX_JUMP:
             # Nobody knows how far the stream goes on from where it was.
@@ -270,7 +272,7 @@ class Reassembler:
             self._wait(segment)
         else:
             self._deliver(segment)
-            self._replay(connection)
+        self._replay(connection)
 
     def _deliver(self, segment: _Segment) -> None:
         """Hand out what is new of a segment that begins at the next byte or before it."""
@@ -331,6 +333,8 @@ class Reassembler:
     def _replay(self, connection: Connection) -> None:
         """Hand out what waits and can come now, in the order of capture, as far as that goes."""
         while (found := self._next(connection)) is not None:
+            if found[0] is connection.waiting and found[1] == 0:
+                connection.waited = 0  # what the next one needs has not been waited for
             self._deliver(self._take(connection, *found))
 
     def _next(self, connection: Connection) -> tuple[list[_Segment], int] | None:
@@ -338,9 +342,13 @@ class Reassembler:
         if connection.waiting:
             # The first that waits, or what brings on the direction that keeps it.
             short = self._short(connection)
-            for place, segment in enumerate(connection.waiting):
-                if segment.half is short and not _hole(segment) and not _early(segment):
-                    return connection.waiting, place
+            ready = [(place, each) for place, each in enumerate(connection.waiting) if not _hole(each)]
+            for half in (short, short.peer):
+                if half is not short and not any(each.half is short for _, each in ready):
+                    break  # else that direction waits for this one itself
+                for place, segment in ready:
+                    if segment.half is half and not _early(segment):
+                        return connection.waiting, place
         for place, segment in enumerate(connection.aside):
             if not _hole(segment):
                 return connection.aside, place
@@ -377,7 +385,7 @@ class Reassembler:
             else:
                 self._skip(connection)
 
-    def _closing(self, half: Half, flags: int, frame: int, t_ns: int) -> None:
+    def _closing(self, half: Half, flags: int, end: int, frame: int, t_ns: int) -> None:
         connection = half.connection
         if connection.closed or (half.fin and not flags & RST):
             return
@@ -385,6 +393,10 @@ class Reassembler:
         if flags & RST or half.peer.fin:
             self._flush(connection)
             connection.closed = True
+        if flags & FIN:
+            half.short = half.next_seq not in (None, end)
+            if half.next_seq == end:
+                half.next_seq = end + 1 & _MASK  # a FIN has a number of its own
         self._sink.ended(half, "rst" if flags & RST else "fin", frame, t_ns)
 
     def _flush(self, connection: Connection) -> None:
@@ -403,9 +415,9 @@ class Reassembler:
             self._lost(half, missing - half.fin, half.connection.last_frame, half.connection.last_t_ns)
 
     def _gone(self, connection: Connection) -> None:
-        if not connection.closed:
-            connection.closed = True
-            for half in connection.halves:
+        was_closed, connection.closed = connection.closed, True
+        for half in connection.halves:
+            if half.short or not was_closed:
                 self._sink.ended(half, "gone", connection.last_frame, connection.last_t_ns)
 
     def _make_room(self) -> None:

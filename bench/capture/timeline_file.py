@@ -20,7 +20,10 @@ class TimelineFile:
     says why it is no longer written, "" if it is.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, epoch_ns: int | None = None) -> None:
+        """`epoch_ns`: the events are of a capture and are stamped in nanoseconds since the epoch; this is the
+        first stamp. Without it, stamps are monotonic and begin now.
+        """
         self.path = path
         self.events = 0
         self.error = ""
@@ -30,7 +33,8 @@ class TimelineFile:
             self._file = path.open("wb", buffering=0)
         except OSError as error:
             raise TimelineError(f"{path}: the timeline cannot be written: {error.strerror}") from error
-        self.append("bench", "clock", "epoch", {"wall_ns": time.time_ns(), "format": FORMAT})
+        wall_ns = time.time_ns() if epoch_ns is None else epoch_ns
+        self.append("bench", "clock", "epoch", {"wall_ns": wall_ns, "format": FORMAT}, t_ns=epoch_ns)
         self.flush()
 
     def append(

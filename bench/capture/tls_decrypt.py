@@ -10,6 +10,7 @@ Source: RFC 5246, RFC 8446; V2G2 and V2G20 name the suites, not the means.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -36,6 +37,7 @@ from bench.capture.tls_names import (
 )
 from bench.capture.tls_protection import (
     Protection,
+    Role,
     decryptable,
     next_secret,
     protection12,
@@ -49,7 +51,7 @@ from bench.capture.tls_records import (
     Record,
     looks_like_handshake,
 )
-from bench.capture.tls_state import NoProtection, Parameters, Side, Stage
+from bench.capture.tls_state import NoProtection, Parameters, Side, Stage, other_role
 
 __all__ = ["Direction", "KeyLog", "TlsEvent", "TlsSession"]
 
@@ -59,7 +61,7 @@ MAX_PROBLEMS = 32
 # Sequence numbers tried after lost bytes, after a bad record, and when the start was not captured.
 _AFTER_LOSS, _AFTER_FAILURE, _MID_SESSION = 512, 16, 1024
 # Trials beyond the expected sequence number that one connection may cost.
-_MAX_TRIALS = 32_768
+_MAX_TRIALS = 65_536
 _MAX_CANDIDATES = 16
 _STAGES: tuple[Stage, ...] = ("application", "handshake")
 _HASH_OF_SECRET = {32: "sha256", 48: "sha384"}
@@ -242,14 +244,17 @@ class TlsSession:
         """Protected data before a ServerHello: early data, or the start was not captured. Try what fits."""
         if self._early_data and side.role == "client":
             return False
+        # Without the start the caller may not know which end is the client.
+        roles: tuple[Role, ...] = (side.role,) if self._client_random else (side.role, other_role(side.role))
         for random in self._candidates(self._client_random):
-            for stage in _STAGES:
-                secret = self._traffic_secret(side, random, stage)
+            for stage, role in itertools.product(_STAGES, roles):
+                secret = self._traffic_secret(role, random, stage)
                 for chosen in suites_of_hash(_HASH_OF_SECRET.get(len(secret), "")):
                     opened = self._try(side, protection13(chosen, secret), 0, _MID_SESSION, record)
                     if opened is None:
                         continue
                     sequence, self._client_random = side.sequence, random
+                    self._set_roles(side, role)
                     self._parameters = Parameters(random, b"", chosen, TLS13, False)
                     for each in self._sides.values():
                         each.seal(self._parameters, doubt=_MID_SESSION)
@@ -275,9 +280,9 @@ class TlsSession:
         assert sealed.suite is not None
         for random in self._candidates(sealed.client_random):
             if sealed.version == TLS13:
-                secret = self._traffic_secret(side, random, side.stage)
+                secret = self._traffic_secret(side.role, random, side.stage)
                 found = protection13(sealed.suite, secret) if secret else None
-                if found is None and self._traffic_secret(side, random, "application"):
+                if found is None and self._traffic_secret(side.role, random, "application"):
                     found = NoProtection()
             else:
                 secret = self._keylog.secrets(random).get(MASTER_SECRET, b"")
@@ -298,10 +303,15 @@ class TlsSession:
             return True
         return False
 
-    def _traffic_secret(self, side: Side, random: bytes, stage: Stage) -> bytes:
-        """The secret of TLS 1.3 for what the side sends; b"" when the key log has none."""
+    def _set_roles(self, side: Side, role: Role) -> None:
+        """What a side has shown to be, whatever the caller took it for."""
+        for each in self._sides.values():
+            each.role = role if each is side else other_role(role)
+
+    def _traffic_secret(self, role: Role, random: bytes, stage: Stage) -> bytes:
+        """The secret of TLS 1.3 for what `role` sends; b"" when the key log has none."""
         label = "HANDSHAKE_TRAFFIC_SECRET" if stage == "handshake" else "TRAFFIC_SECRET_0"
-        return self._keylog.secrets(random).get(f"{side.role.upper()}_{label}", b"")
+        return self._keylog.secrets(random).get(f"{role.upper()}_{label}", b"")
 
     def _open(self, side: Side, sealed: Parameters, record: Record) -> tuple[int, bytes] | None:
         assert side.protection is not None
@@ -313,7 +323,7 @@ class TlsSession:
         if side.stage == "application":
             secret = next_secret(side.secret, sealed.suite.prf)
         else:
-            secret = self._traffic_secret(side, sealed.client_random or b"", "application")
+            secret = self._traffic_secret(side.role, sealed.client_random or b"", "application")
         if not secret:
             return None
         protection = protection13(sealed.suite, secret)
@@ -400,13 +410,12 @@ class TlsSession:
     def _client_hello(self, side: Side, body: bytes) -> dict[str, Any]:
         hello = messages.client_hello(body)
         self._client_random, self._early_data = hello.random, hello.early_data
-        for each in self._sides.values():
-            # Whoever sends the ClientHello is the client, whatever the caller took it for.
-            each.role = "client" if each is side else "server"
+        self._set_roles(side, "client")
         return hello.info
 
     def _server_hello(self, side: Side, record: Record, body: bytes, out: list[TlsEvent]) -> dict[str, Any]:
         hello = messages.server_hello(body)
+        self._set_roles(side, "server")
         if hello.retry:
             return hello.info
         chosen = suite(hello.suite)

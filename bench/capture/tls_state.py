@@ -46,6 +46,11 @@ class Side:
         self.handshake.clear()
 
 
+def other_role(role: Role) -> Role:
+    """The role of the other end."""
+    return "server" if role == "client" else "client"
+
+
 class NoProtection:
     """Stands for secrets that the key log will not have: opens nothing."""
 

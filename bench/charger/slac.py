@@ -1,8 +1,8 @@
 """The charger's end of the powerline: SLAC over its own modem, tied to its control pilot (ISO 15118-3).
 
 A vehicle that is plugged in opens the window for CM_SLAC_PARM.REQ; one that leaves takes its network with it.
-When nobody asks within TT_EVSE_SLAC_init the oscillator is switched off ([V2G3-M06-07]); when the link is lost
-the pilot goes through state E, and matching may begin anew without a replug ([V2G3-M06-09]).
+When nobody asks within TT_EVSE_SLAC_init the oscillator is switched off ([V2G3-M06-07]); when the link is
+lost the pilot goes through state E, and matching may begin anew without a replug ([V2G3-M06-09]).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ log = logging.getLogger(__name__)
 
 
 class Slac:
-    """SLAC of one charger. Without `open` there is no modem, and everything goes on as over a plain cable.
+    """SLAC of one charger. Without `open` there is no modem, and the EV is at the interface at once.
 
-    `policy` and `config` are read by `open`; `on_matcher` is called with the matcher that it makes. `reachable`
-    tells whether a car that has matched can reach the SECC.
+    `policy` and `config` are read by `open`; `on_matcher` is called with the matcher that it makes.
+    `reachable` tells whether a car that has matched can reach the SECC.
     """
 
     def __init__(self, charger: Charger) -> None:

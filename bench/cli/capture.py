@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.cli import _capture_live
+from bench.cli import _capture_check, _capture_live
 from bench.cli._say import add_verb, complain
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ EXAMPLES = """\
   plugbench capture decode *.pcap.gz --jsonl --fields
   plugbench capture summary session.pcapng
   plugbench capture summary *.pcapng --json
+  plugbench capture check session.pcapng --keylog tls.keylog
   plugbench capture live --interface eth1 --write field.pcapng
 """
 _PROGRESS_S = 1.0
@@ -52,6 +53,7 @@ def register(subparsers: Any) -> None:
     _add_files(action)
     action.add_argument("--json", action="store_true", help="one JSON object a file, one a line")
     action.set_defaults(func=summary)
+    _capture_check.add_action(actions)
     _capture_live.add_action(actions)
 
 

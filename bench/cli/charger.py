@@ -157,6 +157,7 @@ def _cases_by_defect() -> dict[str, list[str]]:
     """Case ids by defect name from the plans, or nothing where they are not installed."""
     try:
         catalogue = importlib.import_module("bench.plan.catalogue")
-        return {str(name): list(ids) for name, ids in catalogue.cases_by_defect().items()}
+        found = catalogue.cases_by_defect(catalogue.own_plans())
+        return {str(name): list(ids) for name, ids in found.items()}
     except (ImportError, AttributeError):
         return {}

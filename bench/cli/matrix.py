@@ -18,7 +18,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from bench.cli._say import plan_path
+
+if TYPE_CHECKING:
+    from bench.plan.case import Case
 
 SESSION_CASE = "PNC-010"
 """The case run for a defect that only a rule names: a rule judges the sessions of the cases that ran."""
@@ -78,6 +83,12 @@ def selection(named: Sequence[str]) -> str:
     """The `-k` expression that selects the cases naming a defect."""
     cases = [case for case in named if not case.startswith("RUL-")] or [SESSION_CASE]
     return " or ".join(cases)
+
+
+def plans_of(named: Sequence[str], cases: Mapping[Path, Sequence[Case]]) -> list[str]:
+    """The plans with a case among those that name a defect; the first plan for one that only a rule names."""
+    found = [str(plan) for plan, each in cases.items() if any(case.id in named for case in each)]
+    return found or [str(plan) for plan in list(cases)[:1]]
 
 
 def run_defect(
@@ -147,6 +158,7 @@ def table(rows: Sequence[Row], *, only_named: bool) -> str:
         "# Defect x case",
         "",
         f"Each defect of the simulated charger, run against {scope} (`plugbench charger matrix`).",
+        "The plan is the one whose cases name the defect.",
         "`inconclusive` means that the charger, because of the defect, never reached what the case is about.",
         "",
         "| defect | named by | failed | inconclusive |",
@@ -173,7 +185,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("defects", nargs="*", metavar="DEFECT", help="only these defects (default: all)")
     parser.add_argument(
-        "--plan", action="append", metavar="PLAN", help="plan folder (default: plug_and_charge)"
+        "--plan", action="append", metavar="PLAN", help="plan (default: the one whose cases name the defect)"
     )
     parser.add_argument("--named", action="store_true", help="run only the cases that name it")
     parser.add_argument("--check", action="store_true", help="exit 1 unless all are caught")
@@ -199,9 +211,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"unknown defect {unknown[0]!r}; `plugbench charger defects` lists them", file=sys.stderr)
         return 2
     chosen = args.defects or names
-    by_defect = catalogue.cases_by_defect()
-    quick = {case.id for case in catalogue.all_cases() if not case.slow}
-    plan = args.plan or []
+    plans = [Path(plan_path(plan)) for plan in args.plan] if args.plan else catalogue.own_plans()
+    by_defect = catalogue.cases_by_defect(plans)
+    cases = {plan: catalogue.all_cases([plan]) for plan in plans}
+    quick = {case.id for each in cases.values() for case in each if not case.slow}
     rows: list[Row] = []
     with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, args.jobs)) as pool:
         pending = [
@@ -209,7 +222,7 @@ def run(args: argparse.Namespace) -> int:
                 run_defect,
                 name,
                 by_defect.get(name, []),
-                plan=plan,
+                plan=plans_of(by_defect.get(name, []), cases),
                 only_named=args.named,
                 slow=not any(case in quick or case.startswith("RUL-") for case in by_defect.get(name, ())),
                 timeout_s=args.timeout,

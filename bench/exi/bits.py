@@ -34,14 +34,14 @@ class BitReader:
         if stop > self.end:
             raise EndOfStream(f"{width} more bits, {self.end - start} are left")
         self.position = stop
-        last = (stop + 7) >> 3
-        return (int.from_bytes(self.data[start >> 3 : last], "big") >> ((last << 3) - stop)) & (
-            (1 << width) - 1
-        )
+        return int.from_bytes(self.data[start >> 3 : (stop + 7) >> 3]) >> (-stop & 7) & ((1 << width) - 1)
 
     def unsigned(self) -> int:
         """A varint: seven bits an octet, least significant first, top bit set when more follow."""
-        value = shift = 0
+        octet = self.bits(8)
+        if octet < 0x80:
+            return octet
+        value, shift = octet & 0x7F, 7
         while True:
             octet = self.bits(8)
             value |= (octet & 0x7F) << shift
@@ -72,8 +72,24 @@ class BitReader:
         if plain.isascii():
             return plain.decode("ascii")
         self.position = start
-        found = []
-        for _ in range(count):
+        found: list[str] = []
+        used = point = shift = 0
+        for place, octet in enumerate(self.octets(min(3 * count, (self.end - start) >> 3)), 1):
+            point |= (octet & 0x7F) << shift
+            shift += 7
+            if octet < 0x80:
+                if point > 0x10FFFF or 0xD800 <= point <= 0xDFFF:
+                    break
+                found.append(chr(point))
+                used = place
+                if len(found) == count:
+                    break
+                point = shift = 0
+            elif shift > 7 * MAX_VARINT_OCTETS:
+                break
+        # What is left, one by one: it is malformed, cut off, or written longer than it need be.
+        self.position = start + 8 * used
+        for _ in range(count - len(found)):
             point = self.unsigned()
             if point > 0x10FFFF or 0xD800 <= point <= 0xDFFF:
                 raise Malformed("a Unicode code point")

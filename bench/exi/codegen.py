@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.exi.layout import ATTRIBUTE, ELEMENT, END, TEXT, Item
+from bench.exi.layout import ATTRIBUTE, ELEMENT, END, HEAD, TEXT, Item
 from bench.exi.values import Enumeration
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Emitter:
         items: list[Item] | None = self.plan.layout(kind)
         if items is None or len(items) > MAX_INLINE or kind._abstract:
             return None
-        plain = all(i.kind in (ATTRIBUTE, ELEMENT, TEXT, END) and not i.absent for i in items)
+        plain = all(i.kind in (ATTRIBUTE, ELEMENT, HEAD, TEXT, END) and not i.absent for i in items)
         return items if plain and not any(i.spec is not None and i.spec.repeated for i in items) else None
 
     def compile(self, header: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from bench.exi import grammar as g
 from bench.exi.declare import Child, Named, Record, RecordMeta, Sequence, Spec, deviant
 from bench.exi.errors import CodecError, ValidationError
+from bench.exi.leaves import Leaf
 from bench.exi.node import Node
 from bench.exi.values import Integer, Simple
 
@@ -18,13 +19,14 @@ class _Table:
     groups, ``loose`` the types of children without a field.
     """
 
-    __slots__ = ("attributes", "content", "fields", "heads", "loose", "text")
+    __slots__ = ("attributes", "content", "fields", "heads", "initial", "loose", "text")
 
     def __init__(self, grammars: g.Grammars, cls: Any) -> None:
         specs: list[Spec] = list(cls._fields.values())
+        self.initial = [(s.name, s.kind == "element" and s.repeated) for s in specs if s.kind != "content"]
         self.attributes = {(s.uri, s.name): s for s in specs if s.kind == "attribute"}
         self.text = next((s for s in specs if s.kind == "text"), None)
-        self.content = any(s.kind == "content" for s in specs)
+        self.content = next((s.name for s in specs if s.kind == "content"), None)
         self.fields: dict[g.QName, Spec] = {}
         self.heads: set[g.QName] = set()
         for spec in specs:
@@ -190,7 +192,7 @@ class Converter:
         qname = (node.uri, node.name)
         declared = self.grammars.candidates(qname)
         if not declared:
-            return node
+            return self._spread(node)
         if qname in self.grammars.globals:
             declared = [self.grammars.globals[qname]]
         values = [self._value(node, d.type) for d in declared]
@@ -202,13 +204,24 @@ class Converter:
             return value if self.bare_root(kind._plain) == qname else Named(node.name, value, node.uri)
         return value if isinstance(value, Node) else Named(node.name, value, node.uri)
 
-    def _value(self, node: Node, kind: Any) -> Any:
+    def _value(self, node: Node | Leaf, kind: Any) -> Any:
+        if isinstance(node, Leaf):
+            if node.decl.type is kind:
+                return node.value
+            node = self._spread(node)
         if isinstance(kind, Simple):
-            if node.attributes or any(isinstance(c, Node) for c in node.children):
-                return node
+            if node.attributes or any(not isinstance(c, str) for c in node.children):
+                return self._spread(node)
             return parse_leniently(kind, node.text)
         if isinstance(kind, RecordMeta):
             return self._from_record(node, kind)
+        return self._spread(node)
+
+    def _spread(self, node: Node | Leaf) -> Node:
+        """The Node with Nodes for the Leaves in it."""
+        if isinstance(node, Leaf):
+            return self._element(node.value, node.decl.uri, node.decl.name, node.decl.type)
+        node.children = [c if isinstance(c, str) else self._spread(c) for c in node.children]
         return node
 
     def _table(self, cls: Any) -> _Table:
@@ -229,66 +242,68 @@ class Converter:
                 values[attribute.name] = parse_leniently(attribute.type, raw)
             else:
                 regular = False
-        for child in node.children:
+        children: list[str | Node | Leaf] = node.children  # type: ignore[assignment]
+        for child in children:
             if isinstance(child, str):
                 if table.text is not None:
                     text = (text or "") + child
-                elif table.content:
+                elif table.content is not None:
                     content.append(child)
                 else:
                     regular = False
                 continue
-            qname = (child.uri, child.name)
+            qname = child.decl.qname if isinstance(child, Leaf) else (child.uri, child.name)
             spec = table.fields.get(qname)
             if spec is not None:
                 kind = spec.type
                 if qname in table.heads:
                     kind = self.grammars.globals[qname].type
-                item = self._value(child, kind)
+                if isinstance(child, Leaf) and child.decl.type is kind:
+                    item = child.value
+                else:
+                    item = self._value(child, kind)
                 if spec.max != 1:
                     values.setdefault(spec.name, []).append(item)
                 elif spec.name in values:
                     regular = False
                 else:
                     values[spec.name] = item
-            elif table.content:
-                content.append(self._loose(child, table.loose))
+            elif table.content is not None:
+                content.append(self._loose(child, qname, table.loose))
             else:
                 regular = False
-        made = self._make(cls, values, content, text, table.text)
+        made = self._make(cls, table, values, content, text)
         if regular and self._own_outline(made) == _outline(node):
             return made
         special = deviant(cls)
         odd = special.__new__(special)
         for key in cls._fields:
             setattr(odd, key, getattr(made, key))
-        odd._node = Node(node.uri, node.name, dict(node.attributes), list(node.children))
+        odd._node = Node(node.uri, node.name, dict(node.attributes), self._spread(node).children)
         return odd
 
     def _make(
-        self, cls: Any, values: dict[str, Any], content: list[Any], text: str | None, spec: Spec | None
+        self, cls: Any, table: _Table, values: dict[str, Any], content: list[Any], text: str | None
     ) -> Any:
         made = cls.__new__(cls)
-        for key, field in cls._fields.items():
-            value = values.get(key, [] if field.repeated and field.kind == "element" else None)
-            if field.kind == "content":
-                value = content
-            setattr(made, key, value)
-        if spec is not None:
-            setattr(made, spec.name, parse_leniently(spec.type, text or ""))
+        for key, repeated in table.initial:
+            setattr(made, key, values.get(key, [] if repeated else None))
+        if table.content is not None:
+            setattr(made, table.content, content)
+        if table.text is not None:
+            setattr(made, table.text.name, parse_leniently(table.text.type, text or ""))
         return made
 
-    def _loose(self, child: Node, loose: dict[g.QName, Any]) -> Any:
-        qname = (child.uri, child.name)
+    def _loose(self, child: Node | Leaf, qname: g.QName, loose: dict[g.QName, Any]) -> Any:
         decl = self.grammars.globals.get(qname)
         kind = loose.get(qname) or (decl.type if decl is not None else None)
         if kind is None:
-            return child
+            return self._spread(child)
         value = self._value(child, kind)
         cls: Any = type(value)
         if isinstance(value, Record) and cls._element and (cls._ns, cls.__name__) == qname:
             return value
-        return value if isinstance(value, Node) else Named(child.name, value, child.uri)
+        return value if isinstance(value, Node) else Named(qname[1], value, qname[0])
 
     # Validation
 
@@ -413,7 +428,11 @@ def _name_of(value: Any, default: g.QName) -> g.QName:
 
 def _outline(node: Node) -> Any:
     """Which attributes a Node has, and what stands in it in which order."""
-    kinds = [(c.uri, c.name) if isinstance(c, Node) else "text" for c in node.children]
+    children: list[str | Node | Leaf] = node.children  # type: ignore[assignment]
+    kinds = [
+        "text" if isinstance(c, str) else c.decl.qname if isinstance(c, Leaf) else (c.uri, c.name)
+        for c in children
+    ]
     return set(node.attributes), kinds
 
 

@@ -9,6 +9,9 @@ from bench.exi.declare import RecordMeta, Spec
 from bench.exi.layout import ATTRIBUTE, CHOICE, END, HEAD, TEXT, Item, productions
 from bench.exi.values import Binary, Boolean, Enumeration, Integer, String
 
+TRIM = 4096
+"""Bits of a long list after which they are taken off the integer."""
+
 
 class DecodeEmitter(Emitter):
     """Generates ``run(x, s)``: x the stream as an integer, s the bits left."""
@@ -150,10 +153,13 @@ class DecodeEmitter(Emitter):
 
     def many(self, spec: Spec, result: str, after: int) -> str:
         self.flush()
-        code, one = self.fresh("c"), self.fresh()
+        code, one, cut = self.fresh("c"), self.fresh(), self.fresh("e")
         self.emit(f"{result} = []")
+        self.emit(f"{cut} = s - {TRIM}")
         self.emit("while True:")
         self.level += 1
+        # A shift costs as much as the bits in front of it, so those that were read go from time to time.
+        self.emit(f"if s < {cut}: x &= (1 << s) - 1; {cut} = s - {TRIM}")
         self.child(spec, one)
         self.flush()
         self.emit(f"{result}.append({one})")

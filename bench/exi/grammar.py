@@ -7,6 +7,7 @@ a bounded repetition unrolls to maxOccurs copies, and most of them are never vis
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -70,6 +71,10 @@ XSD_TYPES = (
 # Kinds of event, in the order in which the specification sorts them (8.5.4.3).
 AT, AT_ANY, SE, SE_ANY, EE, CH, CH_MIXED = range(7)
 
+LARGE_BOUND = 9
+"""maxOccurs from which the EXIficient jar that Josev ships treats a bound as unbounded (seen: 16, 20, 24,
+not 8)."""
+
 # Kinds of state: which undeclared events it has on the second level (8.5.4.4.1).
 FIRST, START, INNER = range(3)
 
@@ -79,10 +84,15 @@ QName = tuple[str, str]
 class ElementDecl:
     """An element: name and type. ``type`` is a Simple, a Record class, ANY_TYPE or RELAXED."""
 
-    __slots__ = ("name", "spec", "type", "uri")
+    __slots__ = ("grammar", "leaf", "name", "qname", "spec", "type", "uri")
 
     def __init__(self, uri: str, name: str, type: Any, spec: Spec | None = None) -> None:
         self.uri, self.name, self.type, self.spec = uri, name, type, spec
+        self.qname: QName = (uri, name)
+        self.grammar: TypeGrammar | None = None
+        """The grammar of its type, once the reader has asked for it."""
+        self.leaf: Any = None
+        """How the reader reads it in one step, once it has been asked for (leaves.py)."""
 
 
 class _Special:
@@ -98,12 +108,12 @@ RELAXED = _Special("relaxed element fragment")
 
 class Event:
     """One production: ``data`` is the ElementDecl, the attribute's (uri, name, Simple), or the Simple of a
-    CH."""
+    CH. ``fills`` tells the last item of a large array, behind which the dialects part."""
 
-    __slots__ = ("data", "kind", "next")
+    __slots__ = ("data", "fills", "kind", "next")
 
     def __init__(self, kind: int, data: Any, next: _Place | None) -> None:
-        self.kind, self.data, self.next = kind, data, next
+        self.kind, self.data, self.next, self.fills = kind, data, next, False
 
 
 class _Place:
@@ -125,10 +135,10 @@ class State:
     """The declared events of a grammar position in code order, the kind of state, and where undeclared
     content leads."""
 
-    __slots__ = ("attributes", "content", "events", "has_end", "kind", "width")
+    __slots__ = ("attributes", "content", "events", "has_end", "kind", "size", "width")
 
     def __init__(self, events: list[Event], kind: int, content: _Place | None) -> None:
-        self.events, self.kind = events, kind
+        self.events, self.kind, self.size = events, kind, len(events)
         self.has_end = any(e.kind == EE for e in events)
         self.width = len(events).bit_length()
         self.attributes = [e for e in events if e.kind == AT]
@@ -176,6 +186,8 @@ class Grammars:
         message_set.collect()
         self.unbounded_from = unbounded_from
         self.set = message_set
+        self.compiled: Callable[[Any], Any] | None = None
+        """Class -> compiled decoder; what the reader takes for small records, if it is there."""
         self._types: dict[Any, TypeGrammar] = {}
         self._by_qname: dict[QName, list[ElementDecl]] = {}
         self.globals: dict[QName, ElementDecl] = {}
@@ -448,7 +460,11 @@ class _Builder:
         else:
             for _ in range(high - low):
                 optional = _Place()
-                optional.others = [make(current, order), after]
+                item = make(current, order)
+                if current is after and high >= LARGE_BOUND:
+                    for _, event in item.events:
+                        event.fills = True
+                optional.others = [item, after]
                 current = optional
             copies = low
         for _ in range(copies):

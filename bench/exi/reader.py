@@ -5,22 +5,24 @@ This is the exact and tolerant way in. Streams of valid messages take the compil
 
 from __future__ import annotations
 
-import itertools
+from functools import cache
 from typing import Any, NamedTuple
 
 from bench.exi import grammar as g
 from bench.exi.bits import BitReader, Malformed
 from bench.exi.errors import DecodeError
 from bench.exi.finding import Finding
+from bench.exi.leaves import ODD, STRING, Leaf, leaf_of
 from bench.exi.node import Node
 from bench.exi.tables import StringTables
-from bench.exi.values import STRING, Binary, Boolean, Enumeration, Integer, Simple
+from bench.exi.values import Binary, Boolean, Enumeration, Integer, Simple, String
 from bench.exi.words import allowed
 
 MAX_DEPTH = 64
 """Deepest nesting accepted; the deepest valid V2G message has about ten levels."""
-MAX_EVENTS = 200_000
-"""Most events accepted in one stream: zero-width events could otherwise repeat without end."""
+MAX_EVENTS = 4_000
+"""Most events accepted in a stream, and five more for every eight bytes of it. Values and small records (see
+leaves.py) count as one. A full SalesTariff of 1,024 entries, the densest there is, has 0.6 a byte."""
 
 
 MAX_FINDINGS = 100
@@ -31,13 +33,19 @@ MAX_NAME = 80
 """Longest name of an element shown in a path; the longest in the schemas has 54 letters."""
 
 
-def joined(children: list[Node | str]) -> list[Node | str]:
+def joined(children: list[Any]) -> list[Any]:
     """The children with neighbouring texts in one."""
-    made: list[Node | str] = []
-    for texts, group in itertools.groupby(children, key=lambda child: isinstance(child, str)):
-        found = list(group)
-        made += ["".join(map(str, found))] if texts else found
-    return made
+    made: list[Any] = []
+    texts: list[str] = []
+    for child in children:
+        if child.__class__ is str:
+            texts.append(child)
+            continue
+        if texts:
+            made.append("".join(texts))
+            texts.clear()
+        made.append(child)
+    return [*made, "".join(texts)] if texts else made
 
 
 class Production(NamedTuple):
@@ -90,19 +98,26 @@ def read_simple(source: BitReader, simple: Simple, tables: StringTables, owner: 
 
 
 class Reader:
-    """Reads one stream. ``path`` is where it is, for errors; ``widest`` the most children an element had."""
+    """Reads one stream. ``path`` is where it is, for errors; ``filled_at`` path and
+    bit where the first large array was full.
 
-    def __init__(self, grammars: g.Grammars, data: bytes, position: int) -> None:
+    Children that are read in one step are :class:`Leaf` in the Nodes; the Converter knows them. With
+    ``productions``, a list, every event code is read by itself and noted in it.
+    """
+
+    def __init__(
+        self, grammars: g.Grammars, data: bytes, position: int, productions: list[Production] | None = None
+    ) -> None:
         self.grammars, self.source = grammars, BitReader(data, position)
         self.tables = StringTables(grammars, self.string_table_hit)
         self.path: list[str] = []
         self.builtins: dict[g.QName, BuiltIn] = {}
-        self.events = self.widest = 0
+        self.events, self.most_events = 0, MAX_EVENTS + len(data) * 5 // 8
+        self.filled_at: tuple[str, int] | None = None
         self.findings: list[Finding] = []
-        self.undeclared_at: tuple[str, int] | None = None
-        """Path and bit of the first event that the schema does not declare."""
-        self.productions: list[Production] | None = None
-        """Give it a list to have every event code noted in it."""
+        self.odd_at: tuple[str, int] | None = None
+        """Path and bit of the first event that the schema does not declare, or number out of its bounds."""
+        self.productions = productions
 
     def fail(self, expected: str) -> DecodeError:
         """The error for here and now."""
@@ -127,6 +142,11 @@ class Reader:
         if self.productions is not None:
             self.productions.append(Production(self.where(), bit, width, known))
 
+    def odd(self, bit: int) -> None:
+        """Notes what the schema does not allow, the first time."""
+        if self.odd_at is None:
+            self.odd_at = self.where(), bit
+
     def read(self, fragment: bool) -> Node:
         """The root element of a document or the one element of a fragment."""
         try:
@@ -140,8 +160,10 @@ class Reader:
                 self.source.position = start
                 raise self.fail(f"a root element; code {code} is none of the {len(roots)}")
             if code < len(roots):
-                node = self.element(roots[code].uri, roots[code].name, roots[code].type)
+                root = roots[code]
+                node = self.element(root.uri, root.name, self.grammars.type_grammar(root.type))
             else:
+                self.odd(start)
                 node = self.wildcard()
             if fragment:
                 start = self.source.position
@@ -157,57 +179,111 @@ class Reader:
         except Malformed as exc:
             raise self.fail(str(exc.args[0])) from exc
 
+    def child(self, decl: g.ElementDecl) -> Node | Leaf:
+        """A declared element whose start was read: in one step where that goes."""
+        if self.productions is None:
+            read = decl.leaf
+            if read is None:
+                read = decl.leaf = leaf_of(self.grammars, decl) or False
+            if read is STRING:
+                return self.string(decl)
+            if read:
+                source = self.source
+                start = source.position
+                try:
+                    return Leaf(decl, read(source))
+                except ODD:
+                    source.position = start
+        grammar = decl.grammar
+        if grammar is None:
+            grammar = decl.grammar = self.grammars.type_grammar(decl.type)
+        return self.element(decl.uri, decl.name, grammar)
+
+    def string(self, decl: g.ElementDecl) -> Node | Leaf:
+        """An element of a string type. What has entered the string tables is not read again."""
+        source = self.source
+        start = source.position
+        if start >= source.end or source.bits(1):
+            source.position = start
+            return self.element(decl.uri, decl.name, self.grammars.type_grammar(decl.type))
+        self.path.append(decl.name)
+        value = self.tables.read_string(source, decl.qname)
+        start = source.position
+        if not source.bits(1):
+            self.path.pop()
+            return Leaf(decl, value)
+        source.position = start
+        node = Node(decl.uri, decl.name, {}, [value] if value else [])
+        grammar = self.grammars.type_grammar(decl.type)
+        after = g.state_of(grammar.start).events[0].next
+        assert after is not None
+        self.content(node, grammar, g.state_of(after))
+        self.path.pop()
+        node.children = joined(node.children)
+        return node
+
     def wildcard(self) -> Node:
         """An element of any name."""
         uri, name = self.tables.read_qname(self.source)
-        decl = self.grammars.globals.get((uri, name))
-        return self.element(uri, name, decl.type if decl is not None else None)
+        return self.element(uri, name, self.global_grammar((uri, name)))
 
-    def element(self, uri: str, name: str, kind: Any) -> Node:
-        """An element whose start was read; ``kind`` None has the built-in grammar."""
+    def global_grammar(self, qname: g.QName) -> g.TypeGrammar | None:
+        """The grammar of a global element."""
+        decl = self.grammars.globals.get(qname)
+        return None if decl is None else self.grammars.type_grammar(decl.type)
+
+    def element(self, uri: str, name: str, grammar: g.TypeGrammar | None) -> Node:
+        """An element whose start was read; without a grammar it has the built-in one."""
         if len(self.path) >= MAX_DEPTH:
             raise self.fail(f"at most {MAX_DEPTH} nested elements")
         self.path.append(name)
         node = Node(uri, name)
-        if kind is None:
+        if grammar is None:
             self.built_in(node)
         else:
-            self.content(node, self.grammars.type_grammar(kind))
+            self.content(node, grammar, grammar.start.state or g.state_of(grammar.start))
         self.path.pop()
-        if len(node.children) > 1:
+        if len(node.children) > 1 and any(child.__class__ is str for child in node.children):
             node.children = joined(node.children)
         return node
 
-    def count(self) -> None:
-        """Guards against streams that never end."""
-        self.events += 1
-        if self.events > MAX_EVENTS:
-            raise self.fail(f"at most {MAX_EVENTS} events")
+    def too_many(self) -> DecodeError:
+        """The error for a stream that never ends."""
+        return self.fail(f"at most {self.most_events} events")
 
-    def content(self, node: Node, grammar: g.TypeGrammar) -> None:
+    def content(self, node: Node, grammar: g.TypeGrammar, state: g.State) -> None:
         """The rest of an element of a known type, to its end."""
         source, owner = self.source, (node.uri, node.name)
-        state = g.state_of(grammar.start)
+        children: list[Any] = node.children
         while True:
-            self.count()
+            self.events += 1
+            if self.events > self.most_events:
+                raise self.too_many()
             start = source.position
             code = source.bits(state.width)
-            self.produced(start, state.width, len(state.events) + 1)
-            if code < len(state.events):
+            if self.productions is not None:
+                self.produced(start, state.width, state.size + 1)
+            if code < state.size:
                 event = state.events[code]
                 kind = event.kind
-                if kind == g.EE:
-                    return
                 if kind == g.SE:
-                    node.children.append(self.element(event.data.uri, event.data.name, event.data.type))
-                    self.widest = max(self.widest, len(node.children))
+                    children.append(self.child(event.data))
+                    if event.fills and self.filled_at is None:
+                        self.filled_at = self.where(), source.position
+                elif kind == g.EE:
+                    return
                 elif kind == g.CH:
-                    self.add_text(node, read_simple(source, event.data, self.tables, owner))
+                    value = read_simple(source, event.data, self.tables, owner)
+                    if isinstance(event.data, Integer) and event.data.problem(int(value)):
+                        self.odd(start)
+                    self.add_text(node, value)
                 elif kind == g.CH_MIXED:
                     self.add_text(node, self.tables.read_string(source, owner))
                 elif kind == g.AT:
                     uri, name, simple = event.data
                     value = read_simple(source, simple, self.tables, (uri, name))
+                    if isinstance(simple, Integer) and simple.problem(int(value)):
+                        self.odd(start)
                     self.add_attribute(node, (uri, name), value)
                 elif kind == g.AT_ANY:
                     qname = self.tables.read_qname(source)
@@ -215,11 +291,11 @@ class Reader:
                         raise self.fail("xsi:type and xsi:nil as events of their own")
                     self.add_attribute(node, qname, self.tables.read_string(source, qname))
                 else:
-                    node.children.append(self.wildcard())
+                    children.append(self.wildcard())
                 assert event.next is not None
-                state = g.state_of(event.next)
+                state = event.next.state or g.state_of(event.next)
                 continue
-            if code > len(state.events):
+            if code > state.size:
                 source.position = start
                 raise self.fail(f"{allowed(state.events)}; event code {code} means nothing here")
             following = self.undeclared(node, state, grammar)
@@ -239,13 +315,17 @@ class Reader:
             source.position = start
             raise self.fail(f"{allowed(state.events)}; second event code {code} means nothing here")
         kind = events[code]
-        if kind == "EE" and not node.children and any(e.kind == g.CH for e in state.events):
+        if kind == "EE":
+            typed = next((e.data for e in state.events if e.kind == g.CH), None)
+            if node.children or typed is None:
+                self.odd(start - state.width)
+                return None
             text = "an empty value is an end of element"
             self.find("empty-as-end", text, start - state.width, breach=False)
+            if not isinstance(typed, String | Binary):
+                self.odd(start - state.width)
             return None
-        self.undeclared_at = self.undeclared_at or (self.where(), start - state.width)
-        if kind == "EE":
-            return None
+        self.odd(start - state.width)
         after = g.state_of(state.content) if state.kind != g.INNER and state.content is not None else state
         if kind == "TYPE":
             qname = self.tables.read_qname(source)
@@ -299,7 +379,9 @@ class Reader:
         learned = self.builtins.setdefault(owner, BuiltIn())
         inner = False
         while True:
-            self.count()
+            self.events += 1
+            if self.events > self.most_events:
+                raise self.too_many()
             known = learned.inner if inner else learned.start
             code = source.bits(len(known).bit_length())
             if code > len(known):
@@ -323,7 +405,8 @@ class Reader:
                         self.add_attribute(node, data, f"{{{qname[0]}}}{qname[1]}")
                     target = self.grammars.types.get(qname)
                     if target is not None:
-                        self.content(node, self.grammars.type_grammar(target))
+                        grammar = self.grammars.type_grammar(target)
+                        self.content(node, grammar, g.state_of(grammar.start))
                         return
                 elif data == (g.XSI, "nil"):
                     self.add_attribute(node, data, "true" if source.bits(1) else "false")
@@ -333,8 +416,7 @@ class Reader:
                 if data is None:
                     data = self.tables.read_qname(source)
                     learned.learn(inner, kind, data)
-                decl = self.grammars.globals.get(data)
-                node.children.append(self.element(data[0], data[1], decl.type if decl is not None else None))
+                node.children.append(self.element(data[0], data[1], self.global_grammar(data)))
                 inner = True
             else:
                 learned.learn(inner, kind, None)
@@ -352,14 +434,16 @@ BUILT_IN_START = (g.EE, g.AT, g.SE, g.CH_MIXED)
 BUILT_IN_INNER = (g.SE, g.CH_MIXED)
 
 
-def second_level(state: g.State) -> list[str]:
-    """The undeclared events of a state in code order (8.5.4.4.1)."""
-    events = [] if state.has_end else ["EE"]
-    if state.kind == g.FIRST:
+@cache
+def _second_level(has_end: bool, kind: int) -> list[str]:
+    events = [] if has_end else ["EE"]
+    if kind == g.FIRST:
         events += ["TYPE", "NIL"]
-    if state.kind != g.INNER:
+    if kind != g.INNER:
         events += ["AT", "AT_UNTYPED"]
     return [*events, "SE", "CH"]
 
 
-__all__ = ["STRING", "BuiltIn", "Reader", "read_simple", "second_level"]
+def second_level(state: g.State) -> list[str]:
+    """The undeclared events of a state in code order (8.5.4.4.1)."""
+    return _second_level(state.has_end, state.kind)

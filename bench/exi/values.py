@@ -16,6 +16,7 @@ import binascii
 import enum
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 BOUNDED_RANGE = 4096
@@ -83,7 +84,7 @@ class Integer(Simple):
     low: int | None = None
     high: int | None = None
 
-    @property
+    @cached_property
     def bits(self) -> int | None:
         """Width of the n-bit form, or None when the type is sent as a varint."""
         if self.low is None or self.high is None or self.high - self.low >= BOUNDED_RANGE:
@@ -211,12 +212,12 @@ class Enumeration(Simple):
 
     members: type[enum.StrEnum] = enum.StrEnum
 
-    @property
+    @cached_property
     def values(self) -> list[enum.StrEnum]:
         """The members in schema order: position is the code."""
         return list(self.members)
 
-    @property
+    @cached_property
     def bits(self) -> int:
         """Width of the index: ceil(log2(number of members))."""
         return (len(self.values) - 1).bit_length()

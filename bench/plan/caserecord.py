@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.plan import ladder
+from bench.plan import attenuation, ladder
 from bench.plan.case import Case
 from bench.plan.verdict import Judgement, Verdict
 from bench.rules.finding import Finding
@@ -40,6 +40,7 @@ def case_record(
         "expectations": [_expectation(event, start_ns) for event in events if event.kind == "expect"],
         "findings": [finding_record(finding, start_ns) for finding in findings],
         "session": ladder.session(events, start_ns),
+        "attenuation": attenuation.pictures(events, start_ns),
         "evidence": evidence(events),
         "log": ladder.cut(log[-MAX_LOG:], MAX_LOG)
         if judgement.verdict in (Verdict.FAIL, Verdict.ERROR)
@@ -49,8 +50,8 @@ def case_record(
 
 
 def steps(events: Sequence[Event], start_ns: int, end_ns: int) -> list[dict[str, Any]]:
-    """The steps of a case: those of its (longest) handshake, else what plan and EV named; one without a
-    duration of its own lasts until the next begins.
+    """The steps of a case: those of its (longest) handshake, else what plan and EV named, and SLAC; one
+    without a duration of its own lasts until the next begins.
     """
     handshakes = [event.data["steps"] for event in events if event.kind == "handshake"]
     if handshakes:
@@ -80,7 +81,21 @@ def steps(events: Sequence[Event], start_ns: int, end_ns: int) -> list[dict[str,
                 "limit_s": event.data.get("limit_s"),
             }
         )
-    return found
+    return sorted([*found, *_matching(events, start_ns)], key=lambda step: float(step["t_s"]))
+
+
+def _matching(events: Sequence[Event], start_ns: int) -> list[dict[str, Any]]:
+    """The steps of SLAC, as the car took them."""
+    return [
+        {
+            "name": f"{event.name}: {event.data['outcome']}",
+            "t_s": round(_t(event, start_ns) - event.data["duration_s"], 4),
+            "duration_s": round(event.data["duration_s"], 4),
+            "limit_s": event.data.get("limit_s"),
+        }
+        for event in events
+        if event.kind == "slac" and event.data.get("step") and "outcome" in event.data
+    ]
 
 
 def evidence(events: Sequence[Event]) -> list[dict[str, Any]]:
@@ -93,7 +108,7 @@ def evidence(events: Sequence[Event]) -> list[dict[str, Any]]:
     ]
     if any(event.kind == "ocpp" for event in events):
         found.append({"file": "ocpp.jsonl", "what": "OCPP frames, raw", "lines": None})
-    if any(event.kind in ("v2g", "sdp", "tls") for event in events):
+    if any(event.kind in ("v2g", "sdp", "tls", "slac") for event in events):
         found.append({"file": "capture.pcapng", "what": "frames between EV and charger", "lines": None})
     if any(event.kind == "tls" and event.name == "handshake" for event in events):
         found.append({"file": "tls.keylog", "what": "session keys, to read the capture", "lines": None})

@@ -16,7 +16,14 @@ from bench import rules
 from bench.plan.case import Case, case_of
 from bench.plan.verdict import PlanError, one_line
 
-DEFAULT_PLAN = Path(__file__).resolve().parents[2] / "testplans" / "plug_and_charge"
+_PLANS = Path(__file__).resolve().parents[2] / "testplans"
+DEFAULT_PLAN = _PLANS / "plug_and_charge"
+
+
+def own_plans() -> list[Path]:
+    """The plans that come with plugbench, the default one first."""
+    others = sorted(folder.parent for folder in _PLANS.glob("*/__init__.py"))
+    return [DEFAULT_PLAN, *(folder for folder in others if folder != DEFAULT_PLAN)]
 
 
 class _Collector:

@@ -25,6 +25,10 @@ LOOPS = (
     "ChargeParameterDiscovery",
 )
 """Messages that repeat: from the third exchange in a row on they are folded."""
+SERIES = ("CM_START_ATTEN_CHAR.IND", "CM_MNBC_SOUND.IND")
+"""Messages of SLAC that come in a row without answers: they are one line of the ladder."""
+_SLAC_SAYS = ("run_id", "num_sounds", "result", "nid", "amlen", "res_type")
+_VALIDATION = ("not ready", "ready", "success", "failure", "not required")
 Exchange = dict[str, Any]
 _TELLING = (
     "eventType",
@@ -42,7 +46,8 @@ _TELLING = (
 def session(events: Sequence[Event], start_ns: int) -> dict[str, Any] | None:
     """The `session` of a case in run.json, or None when nothing was said and nothing measured."""
     made = [exchange for event in events if (exchange := _exchange(event, start_ns)) is not None]
-    exchanges = fold(sorted(made + pilot_changes(events, start_ns), key=lambda one: float(one["t_s"])))
+    in_order = sorted(made + pilot_changes(events, start_ns), key=lambda one: float(one["t_s"]))
+    exchanges = fold(fold_series(in_order))
     found = traces(events, start_ns)
     if not exchanges and not any(found.values()):
         return None
@@ -110,6 +115,24 @@ def fold(exchanges: list[Exchange]) -> list[Exchange]:
         folded += [{**one, "repeat": run - 2} for one in exchanges[first + 2 : first + 4]]
         folded += exchanges[last : last + 2]
         position += 2 * run
+    return folded
+
+
+def fold_series(exchanges: list[Exchange]) -> list[Exchange]:
+    """Each run of the same message of `SERIES` becomes its first one, with `repeat` and how long it went on.
+    What the pilot did in between does not end a run; another message, or a problem, does.
+    """
+    folded: list[Exchange] = []
+    run: Exchange | None = None
+    for one in exchanges:
+        series = one["layer"] == "slac" and one["name"] in SERIES and not one["problem"]
+        if series and run is not None and (one["name"], one["summary"]) == (run["name"], run["summary"]):
+            run["repeat"] = (run["repeat"] or 1) + 1
+            run["duration_s"] = round(one["t_s"] - run["t_s"], 4)
+            continue
+        if one["layer"] != "cp":
+            run = {**one} if series else None
+        folded.append(run if series and run is not None else one)
     return folded
 
 
@@ -212,6 +235,35 @@ def _v2g_error(event: Event, t_s: float) -> Exchange:
     )
 
 
+def _slac(event: Event, t_s: float) -> Exchange | None:
+    data = event.data
+    if event.name == "join" and data.get("step"):
+        return _entry(t_s, "EV", "EV", "slac", str(data.get("outcome")), "")
+    if "dir" not in data:
+        return None  # a step of the matching: its messages tell the same
+    source, target = ("EV", "charger") if data["dir"] == "tx" else ("charger", "EV")
+    said = data.get("fields") or {}
+    parts = [f"deviation: {data['deviation']}"] if data.get("deviation") else _slac_parts(event.name, said)
+    problem = cut(data.get("text"), 300) if event.name == "malformed" else None
+    shown = {name: value for name, value in said.items() if name != "nmk"}
+    return _entry(
+        t_s, source, target, "slac", event.name, ", ".join(parts), payload=shown or None, problem=problem
+    )
+
+
+def _slac_parts(message: str, said: dict[str, Any]) -> list[str]:
+    if message.startswith("CM_VALIDATE"):
+        result = said.get("result")
+        known = isinstance(result, int) and result < len(_VALIDATION)
+        parts = [_VALIDATION[result] if known else f"result {result}"]  # type: ignore[index]
+        return [*parts, f"{said['toggle_num']} toggles"] if said.get("toggle_num") else parts
+    wanted = _SLAC_SAYS if message.startswith("CM_SLAC_PARM") else _SLAC_SAYS[1:]
+    parts = [f"{name} {said[name]}" for name in wanted if said.get(name) not in (None, "")]
+    groups = said.get("aag")
+    levels = bytes.fromhex(groups) if isinstance(groups, str) else bytes(groups or ())
+    return [*parts, f"mean {sum(levels) / len(levels):.1f} dB"] if levels else parts
+
+
 def _sdp(event: Event, t_s: float) -> Exchange:
     data = event.data
     sent = data.get("dir") == "tx"
@@ -224,8 +276,9 @@ def _tcp(event: Event, t_s: float) -> Exchange:
     data = event.data
     where = f"[{data.get('address')}]:{data.get('port')}" if data.get("port") else ""
     problem = "refused" if event.name == "refused" else None
+    source, target = ("charger", "EV") if data.get("dir") == "rx" else ("EV", "charger")
     return _entry(
-        t_s, "EV", "charger", "tcp", event.name, where, duration_s=data.get("duration_s"), problem=problem
+        t_s, source, target, "tcp", event.name, where, duration_s=data.get("duration_s"), problem=problem
     )
 
 
@@ -235,7 +288,8 @@ def _tls(event: Event, t_s: float) -> Exchange:
     said = " ".join(str(data[key]) for key in ("version", "cipher", "alert") if data.get(key))
     problem = "; ".join(map(str, problems)) or (said if event.name == "failed" else None)
     more = {"chain": data.get("chain"), "duration_s": data.get("duration_s"), "problem": problem}
-    return _entry(t_s, "EV", "charger", "tls", event.name, said, **more)
+    source, target = ("charger", "EV") if data.get("dir") == "rx" else ("EV", "charger")
+    return _entry(t_s, source, target, "tls", event.name, said, **more)
 
 
 def _pilot(event: Event, t_s: float) -> Exchange | None:
@@ -286,6 +340,7 @@ def _backend(event: Event, t_s: float) -> Exchange:
 _MAKERS: dict[str, Callable[[Event, float], Exchange | None]] = {
     "v2g": _v2g,
     "v2g-error": _v2g_error,
+    "slac": _slac,
     "sdp": _sdp,
     "tcp": _tcp,
     "tls": _tls,

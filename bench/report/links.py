@@ -76,11 +76,14 @@ def proof(folder: Path, evidence: Evidence, upwards: str) -> Proof:
     return Proof(f"{evidence.file or '(unnamed file)'}{lines}", evidence.what, href)
 
 
-def files(folder: Path) -> list[Proof]:
-    """The files of a run folder that a reader may want, as far as they are there."""
+def files(folder: Path, captures: Iterable[str] = ()) -> list[Proof]:
+    """The files of a run folder that a reader may want, as far as they are there; `captures` are the names of
+    those that were judged.
+    """
+    known = dict(_KNOWN) | {name: "the capture that was judged" for name in captures}
     return [
         Proof(name, what, quote(name), "" if name in _NOT_HASHED else _sha256(folder / name))
-        for name, what in _KNOWN
+        for name, what in known.items()
         if inside(folder, name)
     ]
 

@@ -3,6 +3,7 @@ none is."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,8 +91,23 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Attenuation:
+    """What an EVSE told of SLAC attenuation: dB for each group, thresholds as (name, meaning, dB, source,
+    confidence).
+    """
+
+    t_s: float | None
+    evse: str
+    ev: str
+    sounds: int | None
+    groups_db: tuple[float, ...]
+    average_db: float | None
+    thresholds: tuple[tuple[str, str, float, str, str], ...]
+
+
+@dataclass(frozen=True)
 class Case:
-    """A case or a rule of a run."""
+    """A case or a rule of a run. `started` and `facts` are those of a session in a capture."""
 
     id: str
     title: str
@@ -120,6 +136,13 @@ class Case:
     evidence: tuple[Evidence, ...]
     log: str
     is_rule: bool = False
+    attenuation: tuple[Attenuation, ...] = ()
+    started: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+
+    def fact(self, name: str) -> str:
+        """The fact of that name, "" without it."""
+        return next((text for each, text in self.facts if each == name), "")
 
 
 @dataclass(frozen=True)
@@ -190,6 +213,16 @@ class Run:
     def judged(self) -> tuple[Case, ...]:
         """Cases and rules."""
         return self.cases + self.rules
+
+    @property
+    def is_capture(self) -> bool:
+        """True where nothing was run: a capture was judged."""
+        return self.info.get("kind") == "capture"
+
+    @property
+    def captures(self) -> list[clean.Fields]:
+        """The capture files that were judged."""
+        return [clean.fields(each) for each in clean.records(self.info["captures"])]
 
     @property
     def interrupted(self) -> bool:
@@ -319,6 +352,39 @@ def _case(raw: dict[str, Any], is_rule: bool) -> Case:
         evidence=tuple(_evidence(each) for each in clean.records(raw.get("evidence"))),
         log=clean.text(raw.get("log")),
         is_rule=is_rule,
+        attenuation=tuple(_attenuation(each) for each in clean.records(raw.get("attenuation"))),
+        started=clean.text(raw.get("started"), 100),
+        facts=tuple(_facts(raw.get("facts"))),
+    )
+
+
+def _facts(raw: object) -> Iterator[tuple[str, str]]:
+    for pair in raw if isinstance(raw, list) else []:
+        if isinstance(pair, list) and len(pair) == 2:
+            yield clean.text(pair[0], 100), clean.text(pair[1], 500)
+
+
+def _attenuation(raw: dict[str, Any]) -> Attenuation:
+    groups = raw.get("groups_db")
+    values = [clean.number(each) for each in groups] if isinstance(groups, list) else []
+    return Attenuation(
+        t_s=clean.number(raw.get("t_s")),
+        evse=clean.text(raw.get("evse"), 100),
+        ev=clean.text(raw.get("ev"), 100),
+        sounds=clean.whole(raw.get("sounds")),
+        groups_db=tuple(each for each in values if each is not None),
+        average_db=clean.number(raw.get("average_db")),
+        thresholds=tuple(
+            (
+                clean.text(each.get("name"), 60),
+                clean.text(each.get("meaning"), 60),
+                level,
+                clean.text(each.get("source"), 300),
+                clean.text(each.get("confidence"), 60),
+            )
+            for each in clean.records(raw.get("thresholds"))
+            if (level := clean.number(each.get("db"))) is not None
+        ),
     )
 
 

@@ -13,10 +13,34 @@ PANELS = (
     ("voltage_v", "Voltage", "V"),
     ("current_a", "Current", "A"),
     ("power_w", "Power", "W"),
+    ("evse_voltage_v", "EVSE voltage", "V"),
+    ("ev_target_voltage_v", "Target volt.", "V"),
+    ("ev_voltage_v", "EV voltage", "V"),
+    ("evse_current_a", "EVSE current", "A"),
+    ("ev_target_current_a", "Target curr.", "A"),
+    ("evse_max_current_a", "Max current", "A"),
+    ("ev_power_w", "EV power", "W"),
+    ("soc_percent", "SoC", "%"),
 )
-"""Traces in the order in which they are drawn, with heading and unit."""
+"""Traces in the order in which they are drawn, with heading and unit. The first five are measured; the others
+are what the messages of a captured session say.
+"""
 
-LEAST_RANGE = {"pilot_v": 12.0, "duty_percent": 10.0, "voltage_v": 60.0, "current_a": 1.0, "power_w": 100.0}
+LEAST_RANGE = {
+    "pilot_v": 12.0,
+    "duty_percent": 10.0,
+    "voltage_v": 60.0,
+    "current_a": 1.0,
+    "power_w": 100.0,
+    "evse_voltage_v": 60.0,
+    "ev_target_voltage_v": 60.0,
+    "ev_voltage_v": 60.0,
+    "evse_current_a": 1.0,
+    "ev_target_current_a": 1.0,
+    "evse_max_current_a": 1.0,
+    "ev_power_w": 100.0,
+    "soc_percent": 100.0,
+}
 """A panel shows at least this much: the noise of an instrument at rest must not look like a signal."""
 PANEL_WIDTH = 76.0
 PANEL_GAP = 16.0
@@ -64,7 +88,7 @@ def panels(traces: Mapping[str, Sequence[tuple[float, float]]], scale: TimeScale
         points = traces.get(key, ())
         if not points:
             continue
-        if key == "power_w" and max(abs(watts) for _, watts in points) >= 1000:
+        if key.endswith("power_w") and max(abs(watts) for _, watts in points) >= 1000:
             kilowatts = [(t_s, watts / 1000) for t_s, watts in points]
             found.append(_panel(key, title, "kW", kilowatts, scale))
         else:

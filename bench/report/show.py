@@ -137,7 +137,7 @@ def tone(exchange: Exchange, case: Case) -> str:
         return "refused" if refused_as_expected(exchange, case) else "bad"
     if exchange.summary.startswith("deviation:"):
         return "changed"
-    return exchange.layer if exchange.layer in {"cp", "sdp", "tcp", "tls", "v2g", "ocpp"} else "bench"
+    return exchange.layer if exchange.layer in {"cp", "slac", "sdp", "tcp", "tls", "v2g", "ocpp"} else "bench"
 
 
 def _offending(case: Case) -> set[int]:

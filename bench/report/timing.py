@@ -58,7 +58,11 @@ def of(run: Run) -> Timing | None:
     bench file.
     """
     with_steps = [case for case in run.cases if len(case.steps) >= 2]
-    handshakes = [case for case in with_steps if case.group == "handshake" or _budget_of(case)[0] is not None]
+    handshakes = [
+        case
+        for case in with_steps
+        if case.group == "handshake" or _budget_of(case)[0] is not None or run.is_capture
+    ]
     if not handshakes:
         return None
     case = max(handshakes, key=lambda each: (_budget_of(each)[0] is not None, len(each.steps)))

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,20 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.report import certificates, clean, decoding, findings, junit, ladder, links, show, support, timing
+from bench.report import (
+    attenuation,
+    capture,
+    certificates,
+    clean,
+    decoding,
+    findings,
+    junit,
+    ladder,
+    links,
+    show,
+    support,
+    timing,
+)
 from bench.report.checklist import AREAS
 from bench.report.model import Case, Run, Trust, parse
 from bench.report.readiness import Readiness, assess_run
@@ -54,7 +68,6 @@ def _write(run: Run, folder: Path) -> Path:
         "run": run,
         "page_of": lambda case: pages[id(case)],
         "page_by_id": by_id,
-        "at": clean.moment(run.info["started"]),
     }
     readiness = assess_run(run)
     (folder / "cases").mkdir(exist_ok=True)
@@ -65,9 +78,11 @@ def _write(run: Run, folder: Path) -> Path:
             **common,
             title=f"{case.id} {clean.text(case.title, 120)}",
             case=case,
+            at=_moment(run, case),
             before=order[n - 1] if n else None,
             after=order[n + 1] if n + 1 < len(order) else None,
             picture=ladder.draw(case),
+            attenuations=attenuation.draw(case),
             proofs=[links.proof(folder, each, "../") for each in case.evidence[:50]],
         )
         (folder / "cases" / name).write_text(text, encoding="utf-8")
@@ -80,10 +95,24 @@ def _write(run: Run, folder: Path) -> Path:
 def _overview(run: Run, readiness: Readiness, folder: Path) -> dict[str, Any]:
     rows, derived = support.of(run)
     broken = findings.broken(run)
+    by_id = {case.id: case for case in run.cases}
+
+    def at_of(trust: Trust) -> datetime | None:
+        return _moment(run, by_id.get(trust.case))
+
+    shown = capture.assess(run) if run.is_capture else None
+    title = f"Readiness report: {run.charger_name or 'unnamed charger'}"
+    if shown is not None:
+        # A rule that failed did so in a session, which is told; what is open stands with the sessions.
+        broken = [each for each in broken if each.case.verdict == "fail" and not each.case.is_rule]
+        names = [clean.text(each["name"], 80) for each in run.captures]
+        title = f"Capture: {names[0] if names else 'no file'}"
     return {
-        "title": f"Readiness report: {run.charger_name or 'unnamed charger'}",
+        "title": title,
+        "capture": shown,
         "readiness": readiness,
-        "groups": _groups(run.judged),
+        "sessions": _groups(run.cases),
+        "groups": _groups(run.rules if shown is not None else run.judged),
         "timing": timing.of(run),
         "broken": broken[: findings.SHOWN],
         "broken_more": broken[findings.SHOWN :],
@@ -92,14 +121,18 @@ def _overview(run: Run, readiness: Readiness, folder: Path) -> dict[str, Any]:
         "support": rows[:100],
         "support_derived": derived,
         "chains": _chains(run.trust),
+        "at_of": at_of,
         "dates_of": lambda trust: [
-            remark
-            for pem in trust.chain[:8]
-            for remark in certificates.describe(pem).remarks(clean.moment(run.info["started"]))
+            remark for pem in trust.chain[:8] for remark in certificates.describe(pem).remarks(at_of(trust))
         ],
-        "files": links.files(folder),
+        "files": links.files(folder, [clean.text(each["file"], 200) for each in run.captures]),
         "areas": AREAS,
     }
+
+
+def _moment(run: Run, case: Case | None) -> datetime | None:
+    """When what a case shows happened: captures of one report may lie years apart."""
+    return clean.moment(case.started if case is not None and case.started else run.info["started"])
 
 
 def _groups(cases: Iterable[Case]) -> dict[str, list[Case]]:
@@ -156,6 +189,7 @@ def _environment() -> Environment:
         "marks": show.MARKS,
         "verdict_marks": show.VERDICT_MARKS,
         "state_marks": show.STATE_MARKS,
+        "clean_texts": clean.texts,
     }
     environment.filters |= {
         "seconds": show.seconds,

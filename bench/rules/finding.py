@@ -9,6 +9,8 @@ from typing import Any, Literal, Protocol
 from bench.timeline import Event
 
 Severity = Literal["info", "warning", "fail"]
+EV = "EV: "
+"""How the message of a finding begins that is about the car: no charger is judged by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,10 @@ class Finder:
     def warn(self, event: Event, message: str, *requirements: str) -> None:
         """Worth knowing, but no verdict rests on it."""
         self._add("warning", event, message, requirements)
+
+    def observe(self, event: Event, message: str, *requirements: str) -> None:
+        """Something that the EV did: not held against the charger."""
+        self._add("info", event, f"{EV}{message}", requirements)
 
     def _add(self, severity: Severity, event: Event, message: str, requirements: Sequence[str]) -> None:
         asked = tuple(requirements) or self.requirements

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from bench.rules.conversation import code, conversations, is_request, is_response
+from bench.rules.conversation import code, conversations, foreign, is_request, is_response
 from bench.rules.finding import Finder, Finding, Rule
 from bench.timeline import Event
 
 
 def check(events: Sequence[Event], deviates: Collection[str] = ()) -> list[Finding]:
-    """Fail: SessionSetupRes with id 0, another id in a later response, a joined session under another id."""
+    """Fail: SessionSetupRes with id 0, another id in a later response, a joined session under another id.
+
+    A foreign car that sends another id than it was given is told as such; what is answered to it is not
+    judged.
+    """
     found = Finder(RULE.id, RULE.requirements)
     if "session-id" in deviates:
         return found.findings
@@ -20,6 +24,8 @@ def check(events: Sequence[Event], deviates: Collection[str] = ()) -> list[Findi
         for event in conversation.messages:
             seen = str(event.data.get("session_id") or "").lower()
             if is_request(event):
+                if foreign(event) and given is not None and seen != given:
+                    found.observe(event, f"{event.name} carries session id {seen or 'nothing'}, not {given}")
                 asked = seen
             elif event.name == "SessionSetupRes":
                 if not seen.strip("0"):
@@ -27,6 +33,8 @@ def check(events: Sequence[Event], deviates: Collection[str] = ()) -> list[Findi
                 elif code(event) == "OK_OldSessionJoined" and asked.strip("0") and seen != asked:
                     found.fail(event, f"joined session {asked}, yet the answer carries {seen}")
                 given = seen
+            elif foreign(event) and asked != given:
+                continue
             elif given is not None and seen != given:
                 found.fail(
                     event, f"{event.name} carries session id {seen or 'nothing'}, the session is {given}"

@@ -75,7 +75,13 @@ def rig_command(bench: BenchConfig) -> list[str]:
 
 
 def charger_command(
-    bench: BenchConfig, *, store: Path, cable: str, csms_url: str, defects: Sequence[str], plc: str | None = None
+    bench: BenchConfig,
+    *,
+    store: Path,
+    cable: str,
+    csms_url: str,
+    defects: Sequence[str],
+    plc: str | None = None,
 ) -> list[str]:
     """The command that runs the simulated charger; `plc` is the host port of its modem, None: it has none."""
     source = bench.charger

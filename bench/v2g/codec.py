@@ -14,10 +14,8 @@ clause 8, ISO 15118-20:2022 clause 7.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
-import re
 from typing import Any
 
 from bench.exi.bits import BitReader
@@ -26,7 +24,7 @@ from bench.exi.convert import Converter, is_deviant
 from bench.exi.declare import MessageSet, Named, Record
 from bench.exi.errors import CodecError, DecodeError, ValidationError
 from bench.exi.finding import Finding
-from bench.exi.grammar import Grammars
+from bench.exi.grammar import LARGE_BOUND, Grammars
 from bench.exi.node import Node
 from bench.exi.reader import Production, Reader
 from bench.exi.writer import Writer
@@ -88,9 +86,6 @@ length."""
 MEMORY_BYTES = 64 * 2**20
 MEMORY_FACTOR = 1024
 """Decoding a stream of n bytes takes less than MEMORY_BYTES + MEMORY_FACTOR * n bytes, whatever they are."""
-LARGE_BOUND = 9
-"""maxOccurs from which the EXIficient jar that Josev ships treats a bound as unbounded (seen: 16, 20, 24,
-not 8)."""
 
 
 class _Set:
@@ -101,6 +96,7 @@ class _Set:
         self.grammars = Grammars(message_set)
         self.converter = Converter(self.grammars)
         self.plan = Plan(self.grammars, self.converter.bare_root)
+        self.grammars.compiled = self.plan.decoder
         self._loose: Grammars | None = None
 
     @property
@@ -108,6 +104,8 @@ class _Set:
         """The grammars of encoders that take large bounds for unbounded."""
         if self._loose is None:
             self._loose = Grammars(self.set, unbounded_from=LARGE_BOUND)
+            # Small records hold no arrays, so they are the same to both.
+            self._loose.compiled = self.plan.decoder
         return self._loose
 
 
@@ -164,8 +162,8 @@ def decode(
 
     Memory and time are bounded whatever the bytes are: a length is believed only as far as bits are left, a
     value costs no more than the stream that holds it, string table hits add at most 2,000,000 characters
-    (tables.MAX_TEXT), elements nest at most 64 deep, and a stream has at most 200,000 events. Decoding takes
-    less than MEMORY_BYTES + MEMORY_FACTOR * len(data) bytes.
+    (tables.MAX_TEXT), elements nest at most 64 deep, and a stream of n bytes has at most 4,000 + 5/8 n events
+    (reader.MAX_EVENTS). Decoding takes less than MEMORY_BYTES + MEMORY_FACTOR * len(data) bytes.
     """
     known = _sets.get(schema) or _set(schema)
     if len(data) <= FAST_LIMIT:
@@ -177,78 +175,53 @@ def decode(
             # Bits behind the end may mean that an array ended in another dialect; the general way finds out.
             if left < 8 and not data[-1] & ((1 << left) - 1):
                 return message
-    return _decode_any(known, bytes(data), fragment, findings if findings is not None else [])
+    return _decode_any(known, bytes(data), fragment, findings)
 
 
-def _decode_any(known: _Set, data: bytes, fragment: bool, findings: list[str] | list[Finding]) -> Any:
-    start = _header(known.set.name, data, findings)
-    error: DecodeError | None = None
-    message: Any = None
+def _decode_any(
+    known: _Set, data: bytes, fragment: bool, findings: list[str] | list[Finding] | None = None
+) -> Any:
+    noted: list[str] | list[Finding] = [] if findings is None else findings
+    start = _header(known.set.name, data, noted)
     reader = Reader(known.grammars, data, start)
-    try:
-        message = known.converter.from_node(reader.read(fragment))
-    except DecodeError as exc:
-        error = exc
-    # Where no array can have been full, the other dialect would read the same.
-    if reader.widest >= LARGE_BOUND and (error is not None or is_deviant(message) or _rest(reader)):
+    message, error = _attempt(known, reader, fragment)
+    deviant = reader.odd_at is not None and is_deviant(message)
+    # Where no array is full, the other dialect would read the same.
+    if reader.filled_at is not None and (error is not None or deviant or _rest(reader)):
         other = Reader(known.loose, data, start)
-        try:
-            candidate = known.converter.from_node(other.read(fragment))
-        except DecodeError:
-            candidate = None
-        if candidate is not None and not is_deviant(candidate) and not _rest(other) and candidate != message:
-            path, bit = _parting(known, data, start, fragment)
+        candidate, failed = _attempt(known, other, fragment)
+        sound = failed is None and not _rest(other) and (other.odd_at is None or not is_deviant(candidate))
+        if sound and (error is not None or candidate != message):
+            path, bit = reader.filled_at
             text = "a full array ends as if it were unbounded"
-            findings.append(Finding(text, "array-as-unbounded", known.set.name, path, bit))
-            reader, message, error = other, candidate, None
+            noted.append(Finding(text, "array-as-unbounded", known.set.name, path, bit))
+            reader, message, error, deviant = other, candidate, None, False
     if error is not None:
         try:
             raise error
         finally:
             del error  # it knows this frame: a cycle that would keep all that was read
     for found in reader.findings:
-        findings.append(found)
-    if is_deviant(message):
-        path, bit = reader.undeclared_at or _invalid(known, message, data, start, fragment)
-        text = "content that the schema does not allow"
-        findings.append(Finding(text, "not-of-schema", known.set.name, path, bit))
+        noted.append(found)
+    if deviant:
+        path, bit = reader.odd_at or ("", start)
+        noted.append(
+            Finding("content that the schema does not allow", "not-of-schema", known.set.name, path, bit)
+        )
     position = reader.source.position
     left = len(data) * 8 - position
     if left >= 8:
         text = f"{left // 8} trailing byte(s) after the message"
-        findings.append(Finding(text, "trailing-bytes", known.set.name, "", position))
+        noted.append(Finding(text, "trailing-bytes", known.set.name, "", position))
     return message
 
 
-def _trace(grammars: Grammars, data: bytes, start: int, fragment: bool) -> list[Production]:
-    """The event codes of a stream as far as it can be read."""
-    reader = Reader(grammars, data, start)
-    reader.productions = []
-    with contextlib.suppress(DecodeError):
-        reader.read(fragment)
-    return reader.productions
-
-
-def _parting(known: _Set, data: bytes, start: int, fragment: bool) -> tuple[str, int]:
-    """Element and bit where the two dialects of arrays part: the end of the full array."""
-    plain, loose = (_trace(each, data, start, fragment) for each in (known.grammars, known.loose))
-    for one, other in zip(plain, loose, strict=False):
-        if (one.bit, one.width) != (other.bit, other.width):
-            return other.path, other.bit
-    return "", start
-
-
-def _invalid(known: _Set, message: Any, data: bytes, start: int, fragment: bool) -> tuple[str, int]:
-    """Element and bit of the first value that its type does not allow."""
-    path = ""
+def _attempt(known: _Set, reader: Reader, fragment: bool) -> tuple[Any, DecodeError | None]:
+    """The message, or why there is none."""
     try:
-        known.converter.check(message)
-    except ValidationError as exc:
-        path = re.sub(r"\[\d+\]", "", exc.path)
-    except CodecError:
-        pass
-    trace = _trace(known.grammars, data, start, fragment)
-    return path, next((p.bit for p in trace if p.path == path), start)
+        return known.converter.from_node(reader.read(fragment)), None
+    except DecodeError as error:
+        return None, error
 
 
 def _rest(reader: Reader) -> bool:
@@ -337,10 +310,9 @@ def productions(schema: str, data: bytes, fragment: bool = False) -> list[Produc
     Raises DecodeError.
     """
     known = _set(schema)
-    reader = Reader(known.grammars, data, _header(schema, data, []))
-    reader.productions = []
-    reader.read(fragment)
-    return reader.productions
+    found: list[Production] = []
+    Reader(known.grammars, data, _header(schema, data, []), found).read(fragment)
+    return found
 
 
 def schema_of(message: Any) -> str:

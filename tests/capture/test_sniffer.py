@@ -6,6 +6,7 @@ import socket
 import struct
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -183,3 +184,25 @@ def test_any_frame_is_described(data: bytes, ethertype: bytes) -> None:
     layers = frames.describe(bytes(12) + ethertype + data)
     assert layers
     assert len(layers) <= 17
+
+
+@pytest.mark.parametrize("method", ["socket_tap", pytest.param("af_packet", marks=needs_raw)])
+def test_the_frames_of_a_tunnel_are_in_the_capture_by_either_method(method: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.pcapng"
+    frame = bytes.fromhex("ffffffffffff 020000000001 88e1 01 6460".replace(" ", "")).ljust(60, b"\0")
+    with Sniffer("lo", path, method=method) as running:
+        running.tap.ethernet(frame, time.monotonic_ns())
+        running.tap.ethernet(frame, time.monotonic_ns())
+    packets = [each for each in CaptureReader(path) if isinstance(each, Packet)]
+    tunnelled = [each for each in packets if each.interface == 1]
+    assert [each.data for each in tunnelled] == [frame, frame]
+    assert running.error == ""
+
+
+def test_a_frame_behind_the_end_of_the_capture_is_lost_and_told(tmp_path: Path) -> None:
+    running = Sniffer("lo", tmp_path / "a.pcapng", method="socket_tap").start()
+    tap = running.tap
+    running.stop()
+    tap.ethernet(bytes(60), time.monotonic_ns())
+    assert isinstance(tap, socket_tap.FrameTap)
+    assert tap.dropped == 1 and "not written" in tap.error

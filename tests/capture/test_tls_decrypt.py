@@ -371,6 +371,31 @@ def test_a_start_in_the_middle(tmp_path: Path, ids: dict[str, Identity]) -> None
     assert all("the start of the connection was not captured" in each for each in problems(events))
 
 
+@pytest.mark.parametrize("start", ["ServerHello", "data"])
+def test_which_end_is_the_client_shows_itself(tmp_path: Path, ids: dict[str, Identity], start: str) -> None:
+    """Without the first packets the caller may have taken the charger for the client."""
+    pair = Pair(tmp_path, ids["secc"], version=TLS13).handshake()
+    first = 1 if start == "ServerHello" else len(pair.wire.flights)
+    pair.talk()
+    swapped: dict[Direction, Direction] = {"c2s": "s2c", "s2c": "c2s"}
+    flights = [(swapped[direction], data) for direction, data in pair.wire.flights[first:]]
+    events = read(flights, KeyLog.parse(pair.wire.keylog))
+    assert problems(events) == []
+    assert plain(events, "s2c") == pair.said["c2s"]
+    assert plain(events, "c2s") == pair.said["s2c"]
+
+
+def test_tls12_from_the_server_hello_on_with_the_ends_confused(
+    tmp_path: Path, ids: dict[str, Identity]
+) -> None:
+    pair = Pair(tmp_path, ids["secc"]).handshake().talk()
+    swapped: dict[Direction, Direction] = {"c2s": "s2c", "s2c": "c2s"}
+    flights = [(swapped[direction], data) for direction, data in pair.wire.flights[1:]]
+    events = read(flights, KeyLog.parse(pair.wire.keylog))
+    assert problems(events) == []
+    assert plain(events, "s2c") == pair.said["c2s"]
+
+
 def test_only_the_secrets_of_the_data(tmp_path: Path, ids: dict[str, Identity]) -> None:
     pair = Pair(tmp_path, ids["secc"], version=TLS13).handshake().talk()
     lines = [each for each in pair.wire.keylog.splitlines() if "HANDSHAKE" not in each]

@@ -51,7 +51,9 @@ def row(name: str, good: Any, bad: Any) -> Callable[[Callable[[Lab], Awaitable[A
     return register  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("name", [n for n, d in defects.all_defects().items() if d.protocol != "ocpp"])
+@pytest.mark.parametrize(
+    "name", [n for n, d in defects.all_defects().items() if d.protocol not in ("ocpp", "slac")]
+)
 def test_each_defect_shows(name: str, make: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payment, "ONGOING_PATIENCE_S", 0.02)
     monkeypatch.setattr(payment, "PAYMENT_DETAILS_PATIENCE_S", 1.0)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from bench.cli import matrix
+from bench.plan import Case
 
 
 def row(verdicts: dict[str, str], named: tuple[str, ...] = ("PNC-031",)) -> matrix.Row:
@@ -43,3 +46,10 @@ def test_a_defect_that_only_a_rule_names_is_run_with_a_session() -> None:
 def test_the_markdown_table_has_a_line_a_defect() -> None:
     text = matrix.table([row({"PNC-031": "fail", "PNC-010": "inconclusive"})], only_named=False)
     assert "| `accepts-revoked-contract` | PNC-031 | PNC-031 | PNC-010 |" in text
+
+
+def test_a_defect_is_run_with_the_plans_whose_cases_name_it() -> None:
+    cases = {Path("first"): [Case("PNC-001", "one")], Path("slac"): [Case("SLAC-001", "two")]}
+    assert matrix.plans_of(["SLAC-001"], cases) == ["slac"]
+    assert matrix.plans_of(["PNC-001", "SLAC-001", "RUL-01"], cases) == ["first", "slac"]
+    assert matrix.plans_of(["RUL-03"], cases) == ["first"]

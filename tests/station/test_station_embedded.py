@@ -61,7 +61,7 @@ def test_open_sample_command_close(bench_file: Callable[..., Path], tmp_path: Pa
         described = station.describe()
         json.dumps(described)
         assert {each["name"] for each in described["bench"]["instruments"]} == {
-            "pilot", "sink", "acload", "analyzer", "meter",
+            "pilot", "sink", "acload", "analyzer", "meter", "modem",
         }  # fmt: skip
         assert all(
             each["simulated"] and each["verified_on"] is None for each in described["bench"]["instruments"]

@@ -39,6 +39,7 @@ def test_the_embedded_bench_says_what_it_is() -> None:
         "AcLoad",
         "PowerAnalyzer",
         "EnergyMeter",
+        "PlcModem",
     }
 
 

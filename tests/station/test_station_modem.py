@@ -8,23 +8,20 @@ from pathlib import Path
 import pytest
 
 from bench.slac.keys import new_nmk, nid_from_nmk
-from bench.station import BenchError, Station
-from bench.station.bench_file import BenchFileError, load_bench
-from bench.station.provision import rig_command
+from bench.station import BenchError, BenchFileError, Station
+from bench.station.bench_file import load_bench
+from bench.station.provision import charger_command, rig_command
 from drivers import PlcModem
 from drivers.qca7000 import Qca7000
 
-SECTION = tuple(
-    (f"# {line}", line)
-    for line in ("[instruments.modem]", 'driver = "qca7000"', 'resource = "rig:plc"', "settle_s = 0.0")
-)
-"""The section is in the embedded bench file already, as a comment."""
+NO_MATCHING = ("match = true", "match = false")
+"""The simulated charger then has no modem, and its end of the line is free for the test."""
 
 
 def test_the_modem_of_a_bench_joins_a_network_and_leaves_it(
     bench_file: Callable[..., Path], tmp_path: Path
 ) -> None:
-    path = bench_file("modem", *SECTION)
+    path = bench_file("modem", NO_MATCHING)
     with Station.open(path, results=tmp_path) as station:
         modem = station.instruments.get(PlcModem)
         (described,) = [
@@ -49,7 +46,7 @@ def test_the_modem_of_a_bench_joins_a_network_and_leaves_it(
 def test_a_modem_that_does_not_leave_breaks_the_bench(
     bench_file: Callable[..., Path], tmp_path: Path
 ) -> None:
-    path = bench_file("modem", *SECTION, ("settle_s = 0.0", "settle_s = 0.0\ntimeout_s = 0.05"))
+    path = bench_file("modem", ("settle_s = 0.0", "settle_s = 0.0\ntimeout_s = 0.05"))
     with Station.open(path, results=tmp_path) as station:
         modem = station.instruments.get(PlcModem)
         modem.set_key(bytes(7), bytes(16))
@@ -65,14 +62,33 @@ def test_a_modem_that_does_not_leave_breaks_the_bench(
         ((("settle_s = 0.0", "settle = 0.0"),), r"settle.*settle_s"),
         ((('"rig:plc"', '"rig:plk"'),), r"the rig has no 'plk'.*plc"),
         ((("[rig]", '[rig]\nplc_ev_interface = "--x"'),), "'--x' must be the name of an interface"),
+        ((("sound_interval_s = 0.02", "sound_interval_s = 0.2"),), r"plc\.sound_interval_s.*0\.05"),
+        ((("[plc]", "[plc]\nmatches = true"),), r"plc\.matches"),
     ],
 )
 def test_a_slip_in_the_section_gets_one_clear_line(
     bench_file: Callable[..., Path], changes: tuple[tuple[str, str], ...], problem: str
 ) -> None:
     with pytest.raises(BenchFileError, match=problem) as caught:
-        load_bench(bench_file("modem", *SECTION, *changes))
+        load_bench(bench_file("modem", *changes))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "matches"),
+    [((), True), ((NO_MATCHING,), False), ((('"rig:plc"', '"rig:plc"'), ("[plc]", "")), True)],
+)
+def test_a_bench_with_a_modem_matches_unless_told_otherwise(
+    bench_file: Callable[..., Path], changes: tuple[tuple[str, str], ...], matches: bool, tmp_path: Path
+) -> None:
+    path = bench_file("modem", *changes)
+    if ("[plc]", "") in changes:
+        path.write_text(path.read_text().split("match =")[0])
+    config = load_bench(path)
+    assert config.matches is matches
+    for plc in ("tunnel:127.0.0.1:5", None):
+        command = charger_command(config, store=tmp_path, cable="a:1", csms_url="ws://b", defects=(), plc=plc)
+        assert ("--plc" in command) is (plc is not None)
 
 
 def test_the_rig_is_told_its_interfaces(bench_file: Callable[..., Path]) -> None:

@@ -107,7 +107,7 @@ def test_limits_are_told() -> None:
         codec.decode("xmldsig", nested(100))
     with pytest.raises(codec.DecodeError, match="at most 2000000 characters from the string table"):
         codec.decode("xmldsig", hits(3000, "x" * 5000))
-    with pytest.raises(codec.DecodeError, match="at most 200000 events"):
+    with pytest.raises(codec.DecodeError, match=r"at most \d+ events"):
         codec.decode("xmldsig", hits(210_000, "a"))
 
 

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from bench.charger.model import Charger
 
-Part = Literal["sdp", "tls", "v2g", "contract", "power", "pilot", "meter", "ocpp"]
-MODULES = ("wire", "tls", "v2g", "provisioning", "contract", "power", "ocpp")
+Part = Literal["slac", "sdp", "tls", "v2g", "contract", "power", "pilot", "meter", "ocpp"]
+MODULES = ("slac", "wire", "tls", "v2g", "provisioning", "contract", "power", "ocpp")
 
 
 class UnknownDefect(ValueError):  # noqa: N818 - what it says is the user's mistake
