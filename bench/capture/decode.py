@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -254,7 +255,8 @@ class Decoder:
         self._event(connection, half.end, "gap", frame, t_ns, problem=problem)
         if stream.tls is not None:
             for event in stream.tls.gap(self._direction(connection, half.end), missing):
-                self._tls_event(connection, event)
+                # Nothing of this direction may have come so far.
+                self._tls_event(connection, event if event.frame else replace(event, frame=frame, t_ns=t_ns))
         self._pieces(connection, half.end, stream.splitters[half.end].gap(frame, t_ns))
 
     def ended(self, half: Half, how: str, frame: int, t_ns: int) -> None:
@@ -280,10 +282,11 @@ class Decoder:
         data = stream.begun[half.end] + data
         stream.begun[half.end] = b""
         announced = stream.server is not None
+        from_start = half.opened and not stream.gaps
         if begins_v2gtp(data):
-            self._begin(connection, "v2g", synced=connection.whole)
-        elif _begins_tls(data, anywhere=not connection.whole):
-            self._begin(connection, "tls", synced=connection.whole)
+            self._begin(connection, "v2g", synced=from_start)
+        elif _begins_tls(data, anywhere=not from_start):
+            self._begin(connection, "tls", synced=from_start)
         elif connection.whole and not connection.ignored and _may_begin(data):
             stream.begun[half.end] = data
             return

@@ -36,10 +36,11 @@ _fields = struct.Struct(">IIH").unpack_from
 
 class Half:
     """One direction of a connection, that from ``end`` (0 or 1). ``next_seq``: sequence number of the next
-    byte, None before the first. ``short``: its FIN came while bytes in front of it were missing.
+    byte, None before the first. ``opened``: its SYN was seen. ``short``: its FIN came while bytes in front of
+    it were missing.
     """
 
-    __slots__ = ("acked", "connection", "end", "fin", "first_seq", "next_seq", "peer", "short")
+    __slots__ = ("acked", "connection", "end", "fin", "first_seq", "next_seq", "opened", "peer", "short")
 
     def __init__(self, connection: Connection, end: int) -> None:
         self.connection = connection
@@ -49,6 +50,7 @@ class Half:
         self.first_seq: int | None = None
         self.acked: int | None = None  # what the other end has acknowledged of this direction
         self.fin = False
+        self.opened = False
         self.short = False
 
 
@@ -179,6 +181,7 @@ class Reassembler:
         length = end - first
         if flags & SYN:
             seq = seq + 1 & _MASK
+            half.opened = True
             if half.first_seq is None:
                 half.next_seq = half.first_seq = seq
         peer = half.peer

@@ -63,6 +63,8 @@ def check(arguments: argparse.Namespace) -> int:
 
     try:
         for path in arguments.files:
+            if path.exists() and not path.is_file():
+                return complain(f"{path}: not a file; a capture is read twice and kept as evidence")
             open_capture(path).close()  # before a folder is made for nothing
         charger = _charger(arguments.charger)
         if arguments.keylog is not None:
@@ -71,6 +73,7 @@ def check(arguments: argparse.Namespace) -> int:
         outcome = capture_run.check(
             arguments.files, folder, keylog=arguments.keylog, charger=charger, packets=_with_progress
         )
+        folder.write_manifest()  # so that the report names it, the first time too
         report = write_reports(folder.path)
         folder.write_manifest()
     except (CaptureError, BenchError, TimelineError, ReportFailed) as error:

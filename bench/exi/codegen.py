@@ -41,6 +41,18 @@ def append_varint(value: int, number: int) -> int:
     return value << 8 | number
 
 
+LONG = 1 << 4096
+"""An integer greater than this is kept apart while a list is written: a step costs as much as it is long."""
+
+
+def joined(done: int, more: int) -> int:
+    """The bits of ``more`` behind those of ``done``, 0 for none; both have a leading one."""
+    if not done:
+        return more
+    width = more.bit_length() - 1
+    return done << width | more ^ (1 << width)
+
+
 class Emitter:
     """Source lines, constants and fresh names; ``pending`` collects what will move in one operation."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.exi.codegen import Emitter, append_varint, codes, refuse
+from bench.exi.codegen import LONG, Emitter, append_varint, codes, joined, refuse
 from bench.exi.declare import RecordMeta, Spec
 from bench.exi.layout import ATTRIBUTE, CHOICE, END, HEAD, TEXT, Item, productions
 from bench.exi.values import Binary, Boolean, Enumeration, Integer, String
@@ -17,7 +17,7 @@ class EncodeEmitter(Emitter):
         items = self.plan.layout(self.cls)
         if items is None or self.cls._abstract:
             return refuse
-        self.names.update(varint=append_varint, from_bytes=int.from_bytes)
+        self.names.update(varint=append_varint, from_bytes=int.from_bytes, joined=joined, LONG=LONG)
         self.record(self.cls, items, "m")
         self.flush()
         self.emit("return a")
@@ -150,10 +150,13 @@ class EncodeEmitter(Emitter):
             self.emit(f"{following[0]} = {width}; {following[1]} = 0")
             state = following
         position = self.fresh("i") if spec.min > 1 else ""
+        done = self.fresh("q")
+        self.emit(f"{done} = 0")
         self.emit(
             f"for {position + ', ' if position else ''}{one} in {f'enumerate({got})' if position else got}:"
         )
         self.level += 1
+        self.emit(f"if a > LONG: {done} = joined({done}, a); a = 1")
         self.emit(f"a = a << {state[0]} | {state[1]}")
         self.child(spec, one)
         self.flush()
@@ -162,6 +165,7 @@ class EncodeEmitter(Emitter):
         else:
             self.emit(f"{state[0]} = {inside}; {state[1]} = 0")
         self.level -= 1
+        self.emit(f"if {done}: a = joined({done}, a)")
         if spec.max > 0:
             self.emit(f"if {count} == {spec.max}: {following[0]} = {after.bit_length()}; {following[1]} = 0")
             self.emit(f"else: {following[0]} = {inside}; {following[1]} = 1")

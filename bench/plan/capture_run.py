@@ -221,8 +221,10 @@ class _Check:
             self._file, path, reader, decoder, chatter, sha256=digest, copied=copied,
             first_ns=source.first_ns, last_ns=source.last_ns,
         )  # fmt: skip
+        if self.keylog is not None and not len(decoder.keylog):
+            entry["problems"].append("the key log holds no TLS secrets (lines of SSLKEYLOGFILE)")
         if source.strange:
-            entry["problems"].append(f"{source.strange} packets with a time that cannot be right")
+            entry["problems"].append(f"{source.strange} packet(s) with a time that cannot be right")
         self.captures.append(entry)
         stamps = [each for each in (self.first_ns, source.first_ns) if each is not None]
         self.first_ns = min(stamps, default=None)

@@ -24,6 +24,12 @@ _READINGS = (
 )
 """Field of a message -> trace."""
 TRACES = (*(trace for _, trace in _READINGS), "soc_percent")
+_OWN_LIMITS = (
+    ("EVSEPresentCurrent", "EVSEMaximumCurrentLimit", "A"),
+    ("EVSEPresentVoltage", "EVSEMaximumVoltageLimit", "V"),
+)
+MUCH_MORE = 1.2
+"""How far a present value may exceed the charger's own limit before it is remarked upon (engineering rule)."""
 _NORMAL_STATUS = ("EVSE_Ready", "EVSE_NotReady", "EVSE_IsolationMonitoringActive", "EVSE_Shutdown")
 _PAYMENT = {
     "Contract": "contract (Plug & Charge)",
@@ -53,6 +59,7 @@ class Told:
             for attribute, trace in _READINGS:
                 self._read(t_ns, trace, getattr(mode, attribute, None))
         self._status(t_ns, name, body)
+        self._claims(t_ns, name, body)
         self._identity(name, body)
         self._certificates(t_ns, name, body)
 
@@ -117,6 +124,14 @@ class Told:
                 self._remark("info", t_ns, f"charger: EVSENotification {asked} in {name}", asked)
         if getattr(getattr(body, "AC_EVSEStatus", None), "RCD", None) is True:
             self._remark("warning", t_ns, f"charger: RCD, a fault current was detected, in {name}", "RCD")
+
+    def _claims(self, t_ns: int, name: str, body: Any) -> None:
+        """A present value beyond the charger's own limit: one of the two is not true."""
+        for claimed, limit, unit in _OWN_LIMITS:
+            value, most = physical(getattr(body, claimed, None)), physical(getattr(body, limit, None))
+            if value is not None and most is not None and most > 0 and value > most * MUCH_MORE:
+                text = f"charger: {claimed} {value:g} {unit} in {name}, its own {limit} is {most:g} {unit}"
+                self._remark("warning", t_ns, text, claimed)
 
     def _remark(self, severity: str, t_ns: int, text: str, key: str) -> None:
         if key not in self._said and len(self.remarks) < MAX_REMARKS:

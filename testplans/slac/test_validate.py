@@ -144,6 +144,8 @@ def test_two_cars_validate(ev: Car, expect: Expect, hears: Hears, stands: Stands
     Expected: notReady for the second car, success for the first.
     """
     talk = ev.slac()
+    if not talk.plc.port.name.startswith("tunnel:"):
+        raise Inconclusive("a second car needs a modem of its own; an interface hears for one address only")
     other = talk.another_car()
     other.characterized()
     talk.characterized()

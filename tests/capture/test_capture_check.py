@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from tls_pairs import Pair, identity
 from bench.cli import main
 from bench.plan import capture_sessions
 from bench.plan.attenuation import pictures
-from bench.plan.capture_told import physical
+from bench.plan.capture_told import Told, physical
 from bench.slac import mme
 from bench.timeline import Event, read
 from bench.v2g import codec, sdp
@@ -257,6 +259,15 @@ def test_a_whole_session_passes_and_the_folder_is_complete(tmp_path: Path) -> No
     assert suite.get("failures") == "0"
 
 
+def test_the_report_made_again_is_the_same(tmp_path: Path) -> None:
+    _, _, folder = check(tmp_path, discovery() + talk(whole()))
+    before = (folder / "report.html").read_bytes()
+    assert main(["report", str(folder)]) == 0
+    assert (folder / "report.html").read_bytes() == before
+    listed = json.loads((folder / "manifest.json").read_text())["files"]
+    assert listed["report.html"]["sha256"] == hashlib.sha256(before).hexdigest()
+
+
 def test_rules_without_material_are_named_and_never_green(tmp_path: Path) -> None:
     _, run, _ = check(tmp_path, discovery() + talk(whole()))
     judged = {one["id"]: one["verdict"] for one in run["rules"]}
@@ -408,7 +419,41 @@ def test_tls_needs_its_secrets(tmp_path: Path, keys: bool) -> None:
         assert case["reason"].startswith("TLS not decrypted: TLS 1.2: the secrets of its TLS are missing")
 
 
+@pytest.mark.parametrize(
+    ("end", "alert", "verdict", "reason"),
+    [
+        (1, 40, "fail", "the charger refused the TLS handshake: handshake_failure"),
+        (1, 45, "inconclusive", "the charger refused the EV's certificate: certificate_expired"),
+        (0, 48, "inconclusive", "the EV refused the TLS handshake: unknown_ca"),
+    ],
+)
+def test_who_refused_tls(tmp_path: Path, end: int, alert: int, verdict: str, reason: str) -> None:
+    pair = Pair(tmp_path, identity(tmp_path, "SECC")).handshake()
+    wire = Talk()
+    steps = [(0.01, frame) for frame in wire.open()]
+    said = [pair.wire.flights[0][1], pair.wire.flights[1][1]][: 2 - end]
+    for side, data in [*enumerate(said), (end, bytes([21, 3, 3, 0, 2, 2, alert]))]:
+        steps += [(0.01, frame) for frame in wire.say(side, data)]
+    _, run, _ = check(tmp_path, discovery() + steps + [(0.01, frame) for frame in wire.close()])
+    assert only(run)["verdict"] == verdict
+    assert only(run)["reason"].startswith(reason)
+
+
 # What a page shows
+
+
+def test_chains_are_judged_at_the_time_of_the_capture(tmp_path: Path) -> None:
+    """The certificate is of today, the capture says 2023: not yet valid then."""
+    pair = Pair(tmp_path, identity(tmp_path, "SECC")).handshake()
+    wire = Talk()
+    steps = [(0.01, frame) for frame in wire.open()]
+    for direction, data in pair.wire.flights:
+        steps += [(0.01, frame) for frame in wire.say(0 if direction == "c2s" else 1, data)]
+    _, run, folder = check(tmp_path, discovery() + steps)
+    [chain] = run["trust"]
+    assert any(problem.startswith("not-yet-valid") for problem in chain["problems"])
+    assert not any("unknown-root" in problem for problem in chain["problems"])
+    assert "No root was reached" not in (folder / "report.html").read_text()
 
 
 def test_attenuation_of_each_evse(tmp_path: Path) -> None:
@@ -429,6 +474,15 @@ def test_messages_tell_voltage_and_state_of_charge(tmp_path: Path) -> None:
     assert [value for _, value in traces["ev_target_voltage_v"]] == [400.0, 400.0]
     assert traces["soc_percent"][0][1] == 44.0
     assert "EVSE voltage" in (folder / "cases" / "CAP-001.html").read_text()
+
+
+def test_a_charger_that_claims_more_than_its_own_limit_is_remarked_upon() -> None:
+    told = Told()
+    for amps in (30, 31, 1510, 1511):
+        said = SimpleNamespace(EVSEPresentCurrent=amps, EVSEMaximumCurrentLimit=30)
+        told.add(0, "CurrentDemandRes", said)
+    text = "charger: EVSEPresentCurrent 1510 A in CurrentDemandRes, its own EVSEMaximumCurrentLimit is 30 A"
+    assert [(severity, each) for severity, _, each in told.remarks] == [("warning", text)]
 
 
 @pytest.mark.parametrize(("value", "number"), [(7, 7.0), (True, None), (None, None), ("7", None)])
@@ -536,9 +590,12 @@ def test_files_of_one_name_and_of_the_folder_do_not_collide(tmp_path: Path) -> N
     assert [one["file"] for one in run["run"]["captures"]] == ["2-run.json", "3-run.json"]
 
 
-@pytest.mark.parametrize("arguments", [["nothing.pcap"], ["notes.txt"], ["ok.pcap", "--keylog", "none.log"]])
+@pytest.mark.parametrize(
+    "arguments", [["nothing.pcap"], ["notes.txt"], ["ok.pcap", "--keylog", "none.log"], ["folder.d"]]
+)
 def test_usage(tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes.txt").write_text("no capture")
+    (tmp_path / "folder.d").mkdir()
     written(tmp_path / "ok.pcap", LATER)
     told = [str(tmp_path / each) if "." in each else each for each in arguments]
     assert main(["capture", "check", *told, "--results", str(tmp_path / "r")]) == 2

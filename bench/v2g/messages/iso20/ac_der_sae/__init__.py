@@ -14,7 +14,7 @@ from bench.exi.declare import MessageSet, element
 from bench.exi.values import BOOLEAN, UNSIGNED_INT, UNSIGNED_LONG
 from bench.v2g.messages.iso20 import ac
 from bench.v2g.messages.iso20 import commontypes as c
-from bench.v2g.messages.iso20.ac_der_sae import datatypes as t
+from bench.v2g.messages.iso20.ac_der_sae import controls, limits
 from bench.v2g.messages.iso20.ac_der_sae import enums as e
 from bench.v2g.messages.iso20.ac_der_sae.enums import AC_DER_SAE
 
@@ -42,10 +42,10 @@ class DER_AC_CPDReqEnergyTransferMode(ac.AC_CPDReqEnergyTransferMode, ns=AC_DER_
     EVMinimumDischargePower_L2: c.RationalNumber | None = element(default=None)
     EVMinimumDischargePower_L3: c.RationalNumber | None = element(default=None)
     EVSessionTotalDischargeEnergyAvailable: c.RationalNumber | None = element(default=None)
-    EVApparentPowerLimits: t.EVApparentPowerLimits = element()
-    EVReactivePowerLimits: t.EVReactivePowerLimits = element()
-    EVExcitationLimits: t.EVExcitationLimits = element()
-    EVInverterDetails: t.EVInverterDetails = element()
+    EVApparentPowerLimits: limits.EVApparentPowerLimits = element()
+    EVReactivePowerLimits: limits.EVReactivePowerLimits = element()
+    EVExcitationLimits: limits.EVExcitationLimits = element()
+    EVInverterDetails: limits.EVInverterDetails = element()
     IEEE1547NormalCategory: e.ieee1547NormalCategory = element()
     IEEE1547AbnormalCategory: e.ieee1547AbnormalCategory = element()
     EVNominalVoltage: c.RationalNumber = element()
@@ -71,7 +71,7 @@ class DER_AC_CPDResEnergyTransferMode(ac.AC_CPDResEnergyTransferMode, ns=AC_DER_
 
     EVSEProcessing: c.processing = element()
     EVSEStatus: c.EVSEStatus | None = element(default=None)
-    DERControlCPDRes: t.DERControlCPDRes = element()
+    DERControlCPDRes: controls.DERControlCPDRes = element()
     EVSENominalChargePower: c.RationalNumber | None = element(default=None)
     EVSENominalChargePower_L2: c.RationalNumber | None = element(default=None)
     EVSENominalChargePower_L3: c.RationalNumber | None = element(default=None)
@@ -81,8 +81,8 @@ class DER_AC_CPDResEnergyTransferMode(ac.AC_CPDResEnergyTransferMode, ns=AC_DER_
     EVSEMaximumDischargePower: c.RationalNumber = element()
     EVSEMaximumDischargePower_L2: c.RationalNumber | None = element(default=None)
     EVSEMaximumDischargePower_L3: c.RationalNumber | None = element(default=None)
-    EVSEReactivePowerLimits: t.EVSEReactivePowerLimits = element()
-    GridLimits: t.GridLimits = element()
+    EVSEReactivePowerLimits: limits.EVSEReactivePowerLimits = element()
+    GridLimits: limits.GridLimits = element()
     RequiredDEROperatingMode: e.requiredDEROperatingMode = element()
     GridConnectionMode: e.gridConnectionMode = element()
     EVSEUpdateTime: int = element(UNSIGNED_LONG)
@@ -111,9 +111,9 @@ class DER_Scheduled_AC_CLReqControlMode(ac.Scheduled_AC_CLReqControlMode, ns=AC_
     EVMinimumDischargePower_L3: c.RationalNumber | None = element(default=None)
     DEROperationalState: e.derOperationalState = element()
     DERConnectionStatus: e.derConnectionStatus = element()
-    EVApparentPower: t.EVApparentPower | None = element(default=None)
-    EVReactivePower: t.EVReactivePower | None = element(default=None)
-    EVExcitation: t.EVExcitation | None = element(default=None)
+    EVApparentPower: limits.EVApparentPower | None = element(default=None)
+    EVReactivePower: limits.EVReactivePower | None = element(default=None)
+    EVExcitation: limits.EVExcitation | None = element(default=None)
     EVUpdateTime: int = element(UNSIGNED_LONG)
     EVMinimumChargingDuration: int | None = element(UNSIGNED_INT, default=None)
     EVDurationMaximumChargeRate: int | None = element(UNSIGNED_INT, default=None)
@@ -129,7 +129,7 @@ class DER_Scheduled_AC_CLResControlMode(ac.Scheduled_AC_CLResControlMode, ns=AC_
     ``EVSEMaximumDischargePower``, ``_L2``, ``_L3``: W.
     """
 
-    DERControlCLRes: t.DERControlCLRes = element()
+    DERControlCLRes: controls.DERControlCLRes = element()
     EVSEMaximumChargePower: c.RationalNumber | None = element(default=None)
     EVSEMaximumChargePower_L2: c.RationalNumber | None = element(default=None)
     EVSEMaximumChargePower_L3: c.RationalNumber | None = element(default=None)
@@ -165,9 +165,9 @@ class DER_Dynamic_AC_CLReqControlMode(ac.Dynamic_AC_CLReqControlMode, ns=AC_DER_
     EVPresentVoltage: c.RationalNumber = element()
     EVPresentFrequency: c.RationalNumber = element()
     EVSessionTotalDischargeEnergyAvailable: c.RationalNumber | None = element(default=None)
-    EVApparentPower: t.EVApparentPower | None = element(default=None)
-    EVReactivePower: t.EVReactivePower | None = element(default=None)
-    EVExcitation: t.EVExcitation | None = element(default=None)
+    EVApparentPower: limits.EVApparentPower | None = element(default=None)
+    EVReactivePower: limits.EVReactivePower | None = element(default=None)
+    EVExcitation: limits.EVExcitation | None = element(default=None)
     EVMaximumV2XEnergyRequest: c.RationalNumber | None = element(default=None)
     EVMinimumV2XEnergyRequest: c.RationalNumber | None = element(default=None)
     DEROperationalState: e.derOperationalState = element()
@@ -187,7 +187,7 @@ class DER_Dynamic_AC_CLResControlMode(ac.Dynamic_AC_CLResControlMode, ns=AC_DER_
     ``EVSEMaximumDischargePower``, ``_L2``, ``_L3``: W.
     """
 
-    DERControlCLRes: t.DERControlCLRes = element()
+    DERControlCLRes: controls.DERControlCLRes = element()
     EVSEMaximumChargePower: c.RationalNumber | None = element(default=None)
     EVSEMaximumChargePower_L2: c.RationalNumber | None = element(default=None)
     EVSEMaximumChargePower_L3: c.RationalNumber | None = element(default=None)
@@ -201,6 +201,6 @@ class DER_Dynamic_AC_CLResControlMode(ac.Dynamic_AC_CLResControlMode, ns=AC_DER_
 SET = MessageSet(
     "iso20-ac-der-sae",
     namespaces={"ns8": AC_DER_SAE},
-    modules=(e, t, m),
+    modules=(e, controls, limits, m),
     includes=(ac.SET,),
 )
