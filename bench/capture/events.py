@@ -122,10 +122,10 @@ class EventMaker:
         from_ev = event.direction == "c2s"
         if event.kind == "client_hello":
             connection.hello_ns = connection.hello_ns or item.t_ns
-            return [("tls", item.name, data | item.fields)]
+            return [("tls", item.name, data | item.fields | {"dir": _way(from_ev)})]
         if event.kind == "server_hello":
             connection.version, connection.cipher = event.info["version"], event.info["suite"]
-            return [("tls", item.name, data | item.fields)]
+            return [("tls", item.name, data | item.fields | {"dir": _way(from_ev)})]
         if event.kind == "certificate":
             connection.chains[from_ev] = [ssl.DER_cert_to_PEM_cert(each) for each in event.info["chain"]]
         elif event.kind == "alert":

@@ -97,6 +97,7 @@ def run_defect(
     *,
     plan: Sequence[str],
     only_named: bool,
+    first: bool,
     slow: bool,
     timeout_s: float,
     keep: Path | None,
@@ -121,6 +122,7 @@ def run_defect(
         command += ["--results", str(results), "--no-report"]
         command += ["--defect", defect] if defect is not None else []
         command += ["-k", selection(named)] if only_named else []
+        command += ["-x"] if first else []
         command += ["--slow"] if slow else []
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
@@ -131,7 +133,20 @@ def run_defect(
             lines = (done.stderr or done.stdout).strip().splitlines()
             return broken(lines[-1] if lines else "no run.json")
         run = json.loads(files[-1].read_text(encoding="utf-8"))
-    return read_row(label, named, run, time.monotonic() - started)
+    row = read_row(label, named, run, time.monotonic() - started)
+    if first and not row.ok:
+        # The case that ended the run may have been inconclusive only: another may still catch the defect.
+        return run_defect(
+            defect,
+            named,
+            plan=plan,
+            only_named=only_named,
+            first=False,
+            slow=slow,
+            timeout_s=timeout_s,
+            keep=keep,
+        )
+    return row
 
 
 def line(row: Row) -> str:
@@ -179,6 +194,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Run the plan once for every defect of the simulated charger; say what caught it.",
         epilog="examples:\n"
         "  plugbench charger matrix --named --check     only the cases that name it; exit 1 on a hole\n"
+        "  plugbench charger matrix --named --first --check --jobs 4      the quickest proof, as CI runs it\n"
         "  plugbench charger matrix --write docs/defect_matrix.md --jobs 2\n"
         "  plugbench charger matrix accepts-revoked-contract ignores-challenge\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -188,6 +204,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--plan", action="append", metavar="PLAN", help="plan (default: the one whose cases name the defect)"
     )
     parser.add_argument("--named", action="store_true", help="run only the cases that name it")
+    parser.add_argument("--first", action="store_true", help="end each run with the first case that fails")
     parser.add_argument("--check", action="store_true", help="exit 1 unless all are caught")
     parser.add_argument(
         "--jobs", type=int, default=1, metavar="N", help="how many benches at once (default 1)"
@@ -224,6 +241,7 @@ def run(args: argparse.Namespace) -> int:
                 by_defect.get(name, []),
                 plan=plans_of(by_defect.get(name, []), cases),
                 only_named=args.named,
+                first=args.first,
                 slow=not any(case in quick or case.startswith("RUL-") for case in by_defect.get(name, ())),
                 timeout_s=args.timeout,
                 keep=args.keep,

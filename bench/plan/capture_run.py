@@ -136,6 +136,7 @@ class _Check:
         self.first_ns: int | None = None
         self.last_ns: int | None = None
         self._before = 0
+        self._strangers = 0
         self._findings: dict[str, list[Finding]] = defaultdict(list)
         self._failed: set[str] = set()
         self._judged: dict[str, list[str]] = defaultdict(list)
@@ -223,6 +224,10 @@ class _Check:
         )  # fmt: skip
         if self.keylog is not None and not len(decoder.keylog):
             entry["problems"].append("the key log holds no TLS secrets (lines of SSLKEYLOGFILE)")
+        if self._strangers:
+            text = "TLS connections that nothing ties to charging were left alone"
+            entry["notes"].append(f"{self._strangers} {text}")
+            self._strangers = 0
         if source.strange:
             entry["problems"].append(f"{source.strange} packet(s) with a time that cannot be right")
         self.captures.append(entry)
@@ -236,6 +241,9 @@ class _Check:
     def _judge(self, sessions: Sequence[Session], watched: dict[int, Watch]) -> None:
         for session in sessions:
             watch = watched.pop(session.number, None) or Watch()
+            if session.stranger:
+                self._strangers += 1
+                continue
             self._case(f"CAP-{self._before + session.number:03d}", session, watch)
 
     def _case(self, case_id: str, session: Session, watch: Watch) -> None:

@@ -103,6 +103,14 @@ class Session:
         return bool(self.links)
 
     @property
+    def stranger(self) -> bool:
+        """Whether this is TLS that nothing ties to charging: no SLAC or SDP before it, nothing readable in
+        it, and addresses that are not link-local (V2G has no others).
+        """
+        known = self.slac.count or self.sdp_requests or self.messages or self.ev_ip.startswith("fe80:")
+        return not known and all(link.tls and not link.undecodable for link in self.links.values())
+
+    @property
     def messages(self) -> int:
         """How many V2G messages there were."""
         return sum(link.messages for link in self.links.values())

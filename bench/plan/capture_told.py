@@ -29,7 +29,7 @@ _OWN_LIMITS = (
     ("EVSEPresentVoltage", "EVSEMaximumVoltageLimit", "V"),
 )
 MUCH_MORE = 1.2
-"""How far a present value may exceed the charger's own limit before it is remarked upon (engineering rule)."""
+"""By how much a present value may exceed the charger's own limit without a remark (engineering rule)."""
 _NORMAL_STATUS = ("EVSE_Ready", "EVSE_NotReady", "EVSE_IsolationMonitoringActive", "EVSE_Shutdown")
 _PAYMENT = {
     "Contract": "contract (Plug & Charge)",

@@ -69,6 +69,8 @@ def judge(
     rule_fails = [finding.message for finding in findings if finding.severity == "fail"]
     if session.links:
         for link in session.links.values():
+            if link.tls and not link.messages and session.messages:
+                continue  # a first attempt at TLS, which the car made good with another
             _link(session, link, blamed, seen, found)
     elif session.sdp_requests:
         _sdp(session, seen, found)

@@ -81,8 +81,8 @@ SCHEMAS: tuple[str, ...] = tuple(_MODULES)
 
 _ROOT_PACKAGE = "bench.v2g.messages"
 FAST_LIMIT = 65_536
-"""Longest stream (bytes) that is handed to the compiled decoder; outside lists its cost grows with the square of
-the length."""
+"""Longest stream (bytes) that is handed to the compiled decoder; outside lists its cost grows with the square
+of the length."""
 MEMORY_BYTES = 64 * 2**20
 MEMORY_FACTOR = 1024
 """Decoding a stream of n bytes takes less than MEMORY_BYTES + MEMORY_FACTOR * n bytes, whatever they are."""

@@ -439,6 +439,19 @@ def test_who_refused_tls(tmp_path: Path, end: int, alert: int, verdict: str, rea
     assert only(run)["reason"].startswith(reason)
 
 
+def test_tls_of_something_else_is_no_session(tmp_path: Path) -> None:
+    """A browser on the same interface: TLS, global addresses, and no SDP."""
+    pair = Pair(tmp_path, identity(tmp_path, "SECC")).handshake()
+    wire = Talk()
+    frames = list(wire.open())
+    for direction, data in pair.wire.flights:
+        frames += wire.say(0 if direction == "c2s" else 1, data)
+    moved = [frame.replace(b"\xfe\x80" + bytes(13), b"\x20\x01" + bytes(13)) for frame in frames]
+    code, run, _ = check(tmp_path, [(0.01, frame) for frame in moved])
+    assert (code, run["cases"]) == (4, [])
+    assert "1 TLS connections that nothing ties to charging" in str(run["run"]["captures"][0]["notes"])
+
+
 # What a page shows
 
 

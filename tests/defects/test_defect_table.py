@@ -64,7 +64,14 @@ def test_in_the_kept_table_every_defect_is_caught_by_those_that_name_it_and_by_n
 def test_one_defect_for_real() -> None:
     """The whole way once: charger with a defect, plan, run.json, row. CI does it for every defect."""
     row = matrix.run_defect(
-        "ignores-challenge", ["PNC-038"], plan=(), only_named=True, slow=False, timeout_s=120, keep=None
+        "ignores-challenge",
+        ["PNC-038"],
+        plan=(),
+        only_named=True,
+        first=False,
+        slow=False,
+        timeout_s=120,
+        keep=None,
     )
     assert row.problem == ""
     assert row.caught_by == ("PNC-038",)
@@ -72,7 +79,9 @@ def test_one_defect_for_real() -> None:
 
 
 def test_a_conforming_charger_passes_the_same_case() -> None:
-    row = matrix.run_defect(None, ["PNC-038"], plan=(), only_named=True, slow=False, timeout_s=120, keep=None)
+    row = matrix.run_defect(
+        None, ["PNC-038"], plan=(), only_named=True, first=False, slow=False, timeout_s=120, keep=None
+    )
     assert row.problem == ""
     assert row.verdicts["PNC-038"] == "pass"
     assert row.failed == ()
