@@ -123,6 +123,11 @@ def from_memory(confidence: str) -> bool:
     return any(word in plain for word in FROM_MEMORY)
 
 
+def confidence(word: str) -> str:
+    """How sure a limit is, for readers: `source2` becomes "two sources"; what is in words stays as it is."""
+    return {"source2": "two sources", "source": "one source"}.get(word, word)
+
+
 MARKS = {"bad": "✕ ", "refused": "⊘ ", "changed": "▲ "}
 """What stands before the name of an exchange, so that its tone is no matter of colour alone."""
 

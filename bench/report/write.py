@@ -196,6 +196,7 @@ def _environment() -> Environment:
         "number": show.number,
         "clean": clean.text,
         "plain": show.plain,
+        "confidence": show.confidence,
         "step": show.step,
         "group": show.group,
         "when": show.when,
