@@ -19,8 +19,8 @@ def check(events: Sequence[Event], deviates: Collection[str] = ()) -> list[Findi
     """Fail: two readings in a row without oscillator, or with another duty cycle, from SessionSetupRes to the
     stop.
 
-    Looks away where the vehicle side is unplugged (state A) and after SessionStop: a pause may switch the
-    oscillator off.
+    Looks away where the vehicle side is unplugged (state A), after SessionStop (a pause may switch the
+    oscillator off), and from where the bench goes to its safe state, which may be in mid-session.
     """
     found = Finder(RULE.id, RULE.requirements)
     if "pilot" in deviates:
@@ -31,9 +31,7 @@ def check(events: Sequence[Event], deviates: Collection[str] = ()) -> list[Findi
     for event in events:
         if is_response(event):
             running = event.name != "SessionStopRes"
-        elif _ends_session(event) or (
-            event.kind == "pilot" and event.name == "set" and event.data.get("state") == "A"
-        ):
+        elif _ends_session(event):
             running = False
         if not running:
             bad.clear()
@@ -52,7 +50,12 @@ def check(events: Sequence[Event], deviates: Collection[str] = ()) -> list[Findi
 
 
 def _ends_session(event: Event) -> bool:
-    return (event.kind == "tcp" and event.name in ("close", "refused")) or event.kind == "v2g-error"
+    return (
+        (event.kind == "tcp" and event.name in ("close", "refused"))
+        or event.kind == "v2g-error"
+        or (event.kind == "pilot" and event.name == "set" and event.data.get("state") == "A")
+        or (event.kind == "step" and event.name == "safe state")
+    )
 
 
 def _wrong(event: Event) -> tuple[str, str] | None:

@@ -317,6 +317,11 @@ def test_voltage_just_before_the_stamp_of_cable_check_is_not_early(before_s: flo
     assert len(fails("RUL-05", story)) == findings
 
 
+def test_what_the_pilot_does_in_the_safe_state_is_not_the_charger_s_fault() -> None:
+    story = Story().exchange("SessionSetup").pilot(5).add("bench", "step", "safe state")
+    assert fails("RUL-04", story.pilot(100, oscillator=False).pilot(100, oscillator=False)) == []
+
+
 def test_one_reading_in_an_edge_of_the_pilot_is_no_fault() -> None:
     assert fails("RUL-04", Story().exchange("SessionSetup").pilot(5).pilot(100).pilot(5)) == []
 
