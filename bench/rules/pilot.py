@@ -54,7 +54,7 @@ def _ends_session(event: Event) -> bool:
         (event.kind == "tcp" and event.name in ("close", "refused"))
         or event.kind == "v2g-error"
         or (event.kind == "pilot" and event.name == "set" and event.data.get("state") == "A")
-        or (event.kind == "step" and event.name == "safe state")
+        or (event.kind == "bench" and event.name == "safe state")
     )
 
 

@@ -322,7 +322,7 @@ class Station:
         if not self._powered:
             return
         # From here on the bench, not the charger, decides what is on the pilot: rules must know.
-        self.timeline.append("bench", "step", "safe state")
+        self.timeline.append("bench", "bench", "safe state")
         with self._signals:
             problems = make_safe(self.instruments)
         for problem in problems:

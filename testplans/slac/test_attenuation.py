@@ -48,7 +48,7 @@ def repeated(talk: SlacTalk, expect: Expect) -> None:
     for number in range(int(timers.get("slac.C_EV_match_retry").value)):
         heard = talk.receive(mme.AttenCharInd, 2 * timers.get("slac.TT_match_response").value)
         text = f"repetition {number + 1} of CM_ATTEN_CHAR.IND comes"
-        expect.that(heard is not None, text, "silence" if heard is None else "", "a repetition")
+        expect.that(heard is not None, text, "silence" if heard is None else "a repetition", "a repetition")
 
 
 def failed(talk: SlacTalk, expect: Expect, silence: Silence) -> None:

@@ -52,7 +52,7 @@ def first_answer_repeated(talk: SlacTalk, expect: Expect) -> None:
     for number in range(int(timers.get("slac.C_EV_match_retry").value)):
         heard = talk.receive(mme.ValidateCnf, 2 * limit_s)
         text = f"repetition {number + 1} of CM_VALIDATE.CNF comes"
-        expect.that(heard is not None, text, "silence" if heard is None else "", "a repetition")
+        expect.that(heard is not None, text, "silence" if heard is None else "a repetition", "a repetition")
 
 
 @testcase("SLAC-060", source=tc(GROUP, 1), defects=["slac-miscounts-toggles"], deviates=["pilot"])

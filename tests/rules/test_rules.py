@@ -318,7 +318,7 @@ def test_voltage_just_before_the_stamp_of_cable_check_is_not_early(before_s: flo
 
 
 def test_what_the_pilot_does_in_the_safe_state_is_not_the_charger_s_fault() -> None:
-    story = Story().exchange("SessionSetup").pilot(5).add("bench", "step", "safe state")
+    story = Story().exchange("SessionSetup").pilot(5).add("bench", "bench", "safe state")
     assert fails("RUL-04", story.pilot(100, oscillator=False).pilot(100, oscillator=False)) == []
 
 
